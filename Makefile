@@ -1,0 +1,65 @@
+# Two commands matter: `make demo` and `make test`. Both start from nothing but python3 (3.11 or newer) and a C/C++ compiler.
+
+PYTHON ?= python3
+VENV ?= .venv
+DEMO_DIR ?= studies
+DEMO_TRIALS ?= 60
+DEMO_INSTANCES ?= 5
+
+BIN := $(VENV)/bin
+# --no-compile: compiling two gigabytes of modules ahead costs more than compiling the ones that are imported.
+PIP_INSTALL := $(BIN)/python -m pip install -qq --no-compile --disable-pip-version-check --constraint constraints.txt
+STAMP := $(VENV)/.installed-for-eiann
+# One thread per process: the machine's cores are shared out by the packs, not by the libraries inside them.
+export OMP_NUM_THREADS ?= 1
+# Ray measures how it is used and sends that home, unless told not to.
+export RAY_USAGE_STATS_ENABLED ?= 0
+
+.PHONY: help venv check format test test-long demo bench clean
+
+help:
+	@echo "make demo       a small real search on the spiral data, to its table, best network and pictures"
+	@echo "make test       check + the test suite"
+	@echo "make test-long  the tests that take longer"
+	@echo "make check      lint, format, types, import contract"
+	@echo "make format     let ruff mend what it can"
+	@echo "make bench      benchmarks, as JSON lines"
+	@echo "make clean      remove what was made here, except $(VENV) and studies"
+
+venv: $(STAMP)
+
+# torch first and alone: the other packages then find it and ask for no other build of it.
+$(STAMP): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "$(PYTHON) is older than 3.11 (or missing); name a newer one: make PYTHON=python3.12" >&2; exit 2; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "setting up $(VENV) from constraints.txt: a minute or two"
+	@$(PIP_INSTALL) torch
+	@$(PIP_INSTALL) --editable '.[dev]'
+	@touch $@
+
+check: venv
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
+
+format: venv
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+test: check
+	$(BIN)/python -m pytest -m "not long"
+
+test-long: check
+	$(BIN)/python -m pytest -m long
+
+demo: venv
+	@VENV=$(VENV) docs/demo.sh $(DEMO_DIR) $(DEMO_TRIALS) $(DEMO_INSTANCES)
+
+bench: venv
+	@for file in benchmarks/bench_*.py; do $(BIN)/python $$file || exit; done
+
+clean:
+	rm -rf build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find eiann optimize search_spaces cluster tests benchmarks docs -name __pycache__ -prune -exec rm -rf {} +

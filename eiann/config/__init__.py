@@ -1,0 +1,14 @@
+"""Typed network configuration <-> YAML (docs/network_format.md)."""
+
+from eiann.config.schema import NetworkConfig, PopulationConfig, ProjectionConfig, TrainingConfig
+from eiann.config.select import select, select_populations, select_projections
+
+__all__ = [
+    "NetworkConfig",
+    "PopulationConfig",
+    "ProjectionConfig",
+    "TrainingConfig",
+    "select",
+    "select_populations",
+    "select_projections",
+]

@@ -1,0 +1,70 @@
+"""What every executor offers: to run training samples in blocks, and to evaluate a batch of samples."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from torch import Tensor
+
+if TYPE_CHECKING:
+    from eiann.network.network import Network
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """What a session trains on.
+
+    Attributes:
+        inputs: (n, ...) samples in the network's dtype, shared by all replicas.
+        targets: (n, outputs).
+        batch_size: samples per training step.
+        batch_mean: local rules take the mean of the changes of a mini-batch instead of their sum.
+    """
+
+    inputs: Tensor
+    targets: Tensor
+    batch_size: int = 1
+    batch_mean: bool = False
+
+
+class Session(Protocol):
+    """A training run in progress. Results do not depend on how it is cut into blocks."""
+
+    def run(self, order: Tensor) -> Tensor:
+        """Train on the next samples.
+
+        Args:
+            order: (R, steps * batch_size) int64, index of the sample of each replica and step.
+
+        Returns:
+            (R, steps): loss of each step before its update.
+        """
+        ...
+
+    def named(self, name: str) -> Tensor:
+        """A watched value of the last sample, (R, batch, units)."""
+        ...
+
+    def store(self) -> None:
+        """Write parameters and states back to the network, where an executor keeps its own copy."""
+        ...
+
+
+class Executor(Protocol):
+    """Runs programs. The torch executor gives the meaning; all executors pass the same conformance suite."""
+
+    name: str
+
+    def refusal(self, network: Network, batch_size: int = 1) -> str | None:
+        """Why this executor cannot train this network here, in one line; None if it can."""
+        ...
+
+    def begin(self, network: Network, data: TrainingData, watch: Sequence[str]) -> Session:
+        """Prepare a training run that keeps the watched values of each block's last sample."""
+        ...
+
+    def evaluate(self, network: Network, inputs: Tensor, names: Sequence[str]) -> Iterator[tuple[slice, dict[str, Tensor]]]:
+        """Named values of the forward phase, chunk of samples by chunk: (rows, name -> (R, rows, units))."""
+        ...

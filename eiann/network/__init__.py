@@ -1,0 +1,1 @@
+"""Networks: resolved architecture, parameters with a leading replica axis, construction from seeds."""

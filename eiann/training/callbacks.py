@@ -1,0 +1,52 @@
+"""Recording during training: a callback says what it watches and when, and is handed the values of that moment.
+
+Recording never changes a result: watched values are kept, not recomputed, and nothing is written back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from torch import Tensor
+
+if TYPE_CHECKING:
+    from eiann.network.network import Network
+
+
+@dataclass(frozen=True)
+class Moment:
+    """The state right after a training step.
+
+    Attributes:
+        step: number of the training step, from 0.
+        network: with the parameters after the step.
+        named: a watched value of the step's sample, (R, batch, units).
+        samples: (R, batch) which samples the step used.
+    """
+
+    step: int
+    network: Network
+    named: Callable[[str], Tensor]
+    samples: Tensor
+
+
+class Callback:
+    """Base of recorders; each method may be left as it is."""
+
+    def watch(self, network: Network) -> Sequence[str]:
+        """Names of values to keep, e.g. ``activity:3``, ``plateau:3``, ``forward_dendritic_state:3``."""
+        del network
+        return ()
+
+    def steps(self, total: int) -> Sequence[int]:
+        """Training steps after which ``record`` is called."""
+        del total
+        return ()
+
+    def begin(self, network: Network, total: int) -> None:
+        """Called before the first step."""
+
+    def record(self, moment: Moment) -> None:
+        """Called after each of ``steps``."""

@@ -1,0 +1,15 @@
+"""pandas tables of a study: trials, instances, front, best."""
+
+from optimize.results.ranking import best_trials, complete_trials, nondominated, pareto_front
+from optimize.results.tables import TableName, instances_table, trials_table, write_table
+
+__all__ = [
+    "TableName",
+    "best_trials",
+    "complete_trials",
+    "instances_table",
+    "nondominated",
+    "pareto_front",
+    "trials_table",
+    "write_table",
+]

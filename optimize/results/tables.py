@@ -1,0 +1,114 @@
+"""The two tables of a study. They are derived: whatever happens to them, the storage has it all."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final, Literal
+
+import numpy as np
+import pandas as pd
+
+from eiann.errors import UserError
+from optimize.files import replacing
+from optimize.results.rows import TrialRow, trial_rows
+from optimize.study.spec import StudySpec
+from optimize.study.storage import TrialStorage
+
+TableName = Literal["trials", "instances"]
+
+
+def trials_table(storage: TrialStorage, spec: StudySpec) -> pd.DataFrame:
+    """One row for each trial, ordered by number.
+
+    Columns: ``number, state, objectives.*, features.*, params.*, instances_ok, instances_failed, attempt, seconds, pack,
+    device, started, finished, failure``. Objectives are as minimized; features are aggregated over instances, in their
+    own units; ``seconds`` is the share of the trial in the wall time of its pack; times are UTC; ``failure`` is in words.
+    """
+    rows = trial_rows(storage, spec)
+    results = [row.result for row in rows]
+    evaluation = spec.evaluation
+    objectives = list(evaluation.objectives)
+    columns: dict[str, Any] = {
+        "number": pd.array([row.number for row in rows], dtype="int64"),
+        "state": pd.array([row.state for row in rows], dtype="str"),
+    }
+    for i, name in enumerate(objectives):
+        columns[f"objectives.{name}"] = _floats(_nth(result.get("objectives"), i) for result in results)
+    for name in evaluation.measured:
+        columns[f"features.{name}"] = _floats(result.get("features", {}).get(name) for result in results)
+    for parameter in spec.search_space.searched:
+        columns[f"params.{parameter.name}"] = _params(rows, parameter.name, parameter.kind)
+    failed = [sum("failure" in instance for instance in result.get("instances", ())) for result in results]
+    total = [len(result.get("instances", ())) for result in results]
+    columns |= {
+        "instances_ok": pd.array(np.subtract(total, failed), dtype="int64"),
+        "instances_failed": pd.array(failed, dtype="int64"),
+        "attempt": pd.array([row.result.get("attempt", row.attempt) for row in rows], dtype="int64"),
+        "seconds": _floats(result.get("seconds") for result in results),
+        "pack": pd.array([result.get("pack") for result in results], dtype="Int64"),
+        "device": pd.array([result.get("device") for result in results], dtype="str"),
+        "started": pd.to_datetime(pd.Series([row.started for row in rows], dtype="object"), utc=True),
+        "finished": pd.to_datetime(pd.Series([row.finished for row in rows], dtype="object"), utc=True),
+        "failure": pd.array([result.get("failure") for result in results], dtype="str"),
+    }
+    return pd.DataFrame(columns)
+
+
+def instances_table(storage: TrialStorage, spec: StudySpec) -> pd.DataFrame:
+    """One row for each instance of each trial that ended, ordered by trial and instance.
+
+    Columns: ``number, instance, network_seed, data_seed, features.*, failure``.
+    """
+    numbers: list[int] = []
+    positions: list[int] = []
+    instances: list[Mapping[str, Any]] = []
+    for row in trial_rows(storage, spec):
+        for position, instance in enumerate(row.result.get("instances", ())):
+            numbers.append(row.number)
+            positions.append(position)
+            instances.append(instance)
+    columns: dict[str, Any] = {
+        "number": pd.array(numbers, dtype="int64"),
+        "instance": pd.array(positions, dtype="int64"),
+        "network_seed": pd.array([instance["network_seed"] for instance in instances], dtype="int64"),
+        "data_seed": pd.array([instance["data_seed"] for instance in instances], dtype="int64"),
+    }
+    for name in spec.evaluation.measured:
+        columns[f"features.{name}"] = _floats(instance.get("features", {}).get(name) for instance in instances)
+    columns["failure"] = pd.array([instance.get("failure") for instance in instances], dtype="str")
+    return pd.DataFrame(columns)
+
+
+def write_table(table: pd.DataFrame, path: Path) -> None:
+    """Write a table as parquet or CSV, by the ending of the name.
+
+    Raises:
+        UserError: the name has another ending, or there is no such folder.
+    """
+    writers: Final[Mapping[str, Callable[[Path], Any]]] = {
+        ".parquet": lambda temporary: table.to_parquet(temporary, index=False),
+        ".csv": lambda temporary: table.to_csv(temporary, index=False),
+    }
+    if path.suffix not in writers:
+        raise UserError(f"{path}: found the ending {path.suffix!r}; a table is written as .parquet or .csv")
+    if not path.parent.is_dir():
+        raise UserError(f"{path}: there is no folder {path.parent}")
+    with replacing(path, sync=False) as temporary:
+        writers[path.suffix](temporary)
+
+
+def _floats(values: Iterable[float | None]) -> np.ndarray[Any, np.dtype[np.float64]]:
+    return np.array([np.nan if value is None else value for value in values], dtype=np.float64)
+
+
+def _nth(values: Sequence[float] | None, i: int) -> float | None:
+    return None if values is None else values[i]
+
+
+def _params(rows: Sequence[TrialRow], name: str, kind: str) -> Any:
+    values = [row.params.get(name) for row in rows]
+    if kind == "float":
+        return _floats(values)  # type: ignore[arg-type]
+    # A parameter that depends on another one is absent in some trials.
+    return pd.array(values, dtype="Int64") if kind == "int" else pd.Series(values, dtype="object")

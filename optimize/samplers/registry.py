@@ -1,0 +1,117 @@
+"""Samplers by name, each with the options that a space file or ``--sampler`` may give it."""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+import warnings
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from optuna.exceptions import ExperimentalWarning
+from optuna.samplers import (
+    BaseSampler,
+    CmaEsSampler,
+    GPSampler,
+    NSGAIIISampler,
+    NSGAIISampler,
+    RandomSampler,
+    TPESampler,
+)
+
+from eiann.errors import ConfigError
+from optimize.samplers.qmc import SobolSampler
+from optimize.space.document import NamedWithOptions
+
+DEFAULT: Final = "nsga2"
+POINTS: Final = "points"
+"""The sampler that proposes given points and nothing else."""
+
+# What every sampler is given beyond Optuna's defaults. A pack is asked for at once, before any of it is told: TPE then
+# needs to know which places are being tried.
+_DEFAULTS: Final[Mapping[str, Mapping[str, Any]]] = {
+    "tpe": {"multivariate": True, "constant_liar": True},
+    "cmaes": {"warn_independent_sampling": False},
+    "gp": {"warn_independent_sampling": False},
+}
+_SAMPLERS: Final[Mapping[str, Callable[..., BaseSampler]]] = {
+    "random": RandomSampler,
+    "qmc": SobolSampler,
+    "tpe": TPESampler,
+    "nsga2": NSGAIISampler,
+    "nsga3": NSGAIIISampler,
+    "gp": GPSampler,
+    "cmaes": CmaEsSampler,
+    POINTS: RandomSampler,
+}
+_ALIASES: Final = {"sobol": "qmc", "nsgaii": "nsga2", "nsga-ii": "nsga2", "nsgaiii": "nsga3", "nsga-iii": "nsga3"}
+# Plain values only: what a user may write. Callables, other samplers and trials stay out; so do seeds, which are ours.
+# Optuna has given up the last four, or never let them be plain.
+_NOT_OPTIONS: Final = frozenset({"seed", "x0", "sigma0", "restart_strategy", "inc_popsize", "reference_points"})
+_SINGLE_OBJECTIVE: Final = frozenset({"cmaes"})
+
+
+def names() -> tuple[str, ...]:
+    """All samplers."""
+    return tuple(_SAMPLERS)
+
+
+def canonical(sampler: NamedWithOptions, objectives: int) -> NamedWithOptions:
+    """The sampler under its proper name, checked with its options.
+
+    Raises:
+        ConfigError: there is no such sampler or option, a value is wrong, or it cannot do that many objectives.
+
+    Example:
+        >>> canonical(NamedWithOptions(name="sobol"), objectives=2).name
+        'qmc'
+    """
+    name = _ALIASES.get(sampler.name.lower(), sampler.name.lower())
+    if name not in _SAMPLERS:
+        raise ConfigError(f"found {sampler.name!r}; {_offer(name, names())}", ("sampler",))
+    if objectives > 1 and name in _SINGLE_OBJECTIVE:
+        others = [other for other in names() if other not in _SINGLE_OBJECTIVE]
+        raise ConfigError(
+            f"found {name!r} with {objectives} objectives; it knows one only, {', '.join(others)} know several",
+            ("sampler",),
+        )
+    known = options(name)
+    for option in sampler.options:
+        if option not in known:
+            raise ConfigError(f"found an unknown option; {_offer(option, known)}", ("sampler", option))
+    checked = NamedWithOptions(name=name, options=sampler.options)
+    try:
+        build(checked, seed=0)
+    except (TypeError, ValueError) as error:
+        reason = " ".join(str(error).split())
+        raise ConfigError(f"found {sampler.options}; {reason}", ("sampler", "options")) from error
+    return checked
+
+
+def options(name: str) -> tuple[str, ...]:
+    """Options of one sampler: those arguments of it that are plain numbers, switches or words."""
+    if name == POINTS:
+        return ()
+    plain = (bool, int, float, str, type(None))
+    return tuple(
+        parameter.name
+        for parameter in inspect.signature(_SAMPLERS[name]).parameters.values()
+        if parameter.name not in _NOT_OPTIONS
+        and isinstance(parameter.default, plain)
+        and not any(word in str(parameter.annotation) for word in ("Callable", "Sampler", "Crossover", "Mutation", "list["))
+    )
+
+
+def build(sampler: NamedWithOptions, seed: int) -> BaseSampler:
+    """A fresh sampler; two with the same seed propose the same from the same trials."""
+    given = {**_DEFAULTS.get(sampler.name, {}), **sampler.options}
+    with warnings.catch_warnings():
+        # Optuna marks as experimental what has been so for years; our pins and tests hold what we use of it.
+        warnings.simplefilter("ignore", ExperimentalWarning)
+        return _SAMPLERS[sampler.name](**given, seed=seed)
+
+
+def _offer(found: str, known: tuple[str, ...]) -> str:
+    close = difflib.get_close_matches(found, known, n=1)
+    hint = f"did you mean {close[0]!r}? " if close else ""
+    return f"{hint}known: {', '.join(known) or 'none'}"

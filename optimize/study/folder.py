@@ -1,0 +1,114 @@
+"""Where things are in a study's folder, and how such a folder comes to be: whole or not at all."""
+
+from __future__ import annotations
+
+import re
+import secrets
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import sqlalchemy
+
+from eiann.errors import UserError
+from optimize.files import TEMPORARY
+
+SPEC: Final = "spec.yaml"
+DATABASE: Final = "study.db"
+_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+
+
+@dataclass(frozen=True)
+class StudyFolder:
+    """Paths of a study's folder.
+
+    Example:
+        >>> StudyFolder(Path("studies/demo")).results.as_posix()
+        'studies/demo/results'
+    """
+
+    path: Path
+
+    @property
+    def spec(self) -> Path:
+        """The frozen specification."""
+        return self.path / SPEC
+
+    @property
+    def results(self) -> Path:
+        """Durable results, one file for each attempt at a trial."""
+        return self.path / "results"
+
+    @property
+    def tables(self) -> Path:
+        """Derived tables."""
+        return self.path / "tables"
+
+    @property
+    def best(self) -> Path:
+        """Exported networks."""
+        return self.path / "best"
+
+    @property
+    def logs(self) -> Path:
+        """What drivers have to say."""
+        return self.path / "logs"
+
+    def url(self, storage: str | None) -> str:
+        """URL of the study's storage; by default SQLite in this folder."""
+        if storage is not None:
+            return storage
+        database = str((self.path / DATABASE).absolute())
+        return sqlalchemy.URL.create("sqlite", database=database).render_as_string(hide_password=False)
+
+
+def check_name(name: str) -> str:
+    """The name, if it can be one of a folder.
+
+    Raises:
+        UserError: it cannot.
+    """
+    if not _NAME.fullmatch(name):
+        raise UserError(f"found the study name {name!r}; it has letters, digits, '.', '_' and '-', and starts with one")
+    return name
+
+
+def check_free(studies: Path, name: str) -> Path:
+    """The folder that a new study of this name will have.
+
+    Raises:
+        UserError: there is one already, or the name cannot be one of a folder.
+    """
+    path = studies / check_name(name)
+    if path.exists():
+        raise UserError(f"study {name!r} exists in {studies}; choose another --name, or go on with: eiann resume {path}")
+    return path
+
+
+@contextmanager
+def new_folder(studies: Path, name: str) -> Iterator[StudyFolder]:
+    """A folder under a temporary name, which gets its own name at the end of the block or vanishes after an error.
+
+    Raises:
+        UserError: there is a study of that name.
+    """
+    path = check_free(studies, name)
+    parents = [folder for folder in (studies, *studies.parents) if not folder.exists()]
+    temporary = studies / f".{name}.{secrets.token_hex(4)}{TEMPORARY}"
+    try:
+        for folder in ("results", "tables", "best", "logs"):
+            (temporary / folder).mkdir(parents=True)
+        yield StudyFolder(temporary)
+        try:
+            temporary.rename(path)
+        except OSError as error:
+            raise UserError(f"study {name!r} came to exist in {studies} meanwhile; choose another --name") from error
+    except BaseException:
+        shutil.rmtree(temporary, ignore_errors=True)
+        for folder in parents:
+            if folder.is_dir() and not any(folder.iterdir()):
+                folder.rmdir()
+        raise

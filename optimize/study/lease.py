@@ -1,0 +1,126 @@
+"""One driver for a study: a lease in its storage, kept alive by heartbeats, taken over when its holder is gone."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import socket
+import threading
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Any, Final, Self
+from uuid import uuid4
+
+from eiann.errors import UserError
+from optimize.study.storage import TrialStorage
+
+KEY: Final = "driver"
+HEARTBEAT_S: Final = 10.0
+STALE_S: Final = 60.0
+
+
+class StudyBusyError(UserError):
+    """Another driver runs this study."""
+
+
+class Lease:
+    """The right to run a study, held from ``with`` to its end.
+
+    Two guards stand one behind the other. A lock on a file of the study folder refuses a second driver on the same
+    machine at once, and vanishes with its process however that ends. A record in the storage refuses drivers of other
+    machines and other folders; it is renewed every ``HEARTBEAT_S`` seconds and counts as abandoned after ``STALE_S``.
+    A record of this very folder on this very machine is abandoned if the file lock could be had.
+
+    Raises:
+        StudyBusyError: on entering, when another driver holds it.
+    """
+
+    def __init__(self, storage: TrialStorage, folder: Path, *, heartbeat: float = HEARTBEAT_S) -> None:
+        self._storage = storage
+        self._folder = folder
+        self._heartbeat = heartbeat
+        self._file: IO[str] | None = None
+        self._record: dict[str, Any] = {}
+        self._ended = threading.Event()
+        self._lost = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    @property
+    def lost(self) -> bool:
+        """Whether another driver took over; then nothing may be written any more."""
+        return self._lost.is_set()
+
+    def __enter__(self) -> Self:
+        self._lock_file()
+        try:
+            self._take()
+        except BaseException:
+            self._unlock_file()
+            raise
+        self._thread = threading.Thread(target=self._keep, name="lease", daemon=True)
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._ended.set()
+        if self._thread is not None:
+            self._thread.join(timeout=self._heartbeat)
+        if not self.lost:
+            self._storage.swap(KEY, self._record, None)
+        self._unlock_file()
+
+    def _lock_file(self) -> None:
+        path = self._folder / "driver.lock"
+        file = path.open("a+")
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            file.seek(0)
+            holder = file.read().strip() or "another process"
+            file.close()
+            message = f"study {self._folder.name!r} is being run by {holder}; wait for its end or stop it first"
+            raise StudyBusyError(message) from error
+        file.seek(0)
+        file.truncate()
+        file.write(f"process {os.getpid()} on {socket.gethostname()}")
+        file.flush()
+        self._file = file
+
+    def _unlock_file(self) -> None:
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+    def _take(self) -> None:
+        found = self._storage.attributes().get(KEY)
+        if found is not None and not self._is_abandoned(found):
+            age = max(0.0, time.time() - found["renewed"])
+            raise StudyBusyError(
+                f"study {self._folder.name!r} is being run on {found['host']} (process {found['process']}, "
+                f"last heard of {age:.0f} s ago); stop it, or wait until it was silent for {STALE_S:.0f} s"
+            )
+        self._record = {
+            "token": uuid4().hex,
+            "host": socket.gethostname(),
+            "folder": str(self._folder.resolve()),
+            "process": os.getpid(),
+            "renewed": time.time(),
+        }
+        if not self._storage.swap(KEY, found, self._record):
+            raise StudyBusyError(f"study {self._folder.name!r} was started by another program at this moment")
+
+    def _is_abandoned(self, found: dict[str, Any]) -> bool:
+        if found["host"] == socket.gethostname() and found["folder"] == str(self._folder.resolve()):
+            return True
+        return bool(time.time() - found["renewed"] > STALE_S)
+
+    def _keep(self) -> None:
+        while not self._ended.wait(self._heartbeat):
+            renewed = {**self._record, "renewed": time.time()}
+            if not self._storage.swap(KEY, self._record, renewed):
+                self._lost.set()
+                return
+            self._record = renewed

@@ -1,0 +1,272 @@
+"""Suggestions: a function of what the storage holds, the study's seed and the trial's number, and of nothing else.
+
+Optuna's samplers read and write a study while they think. Here they do so in a copy of the study in memory, which is
+filled from the storage and follows it; what they have written goes to the storage together with the trial, at once.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import numpy as np
+import optuna
+from optuna.distributions import (
+    BaseDistribution,
+    CategoricalDistribution,
+    FloatDistribution,
+    IntDistribution,
+)
+from optuna.samplers import BaseSampler
+from optuna.storages import InMemoryStorage
+from optuna.study import StudyDirection
+from optuna.trial import FrozenTrial, Trial, TrialState
+
+from optimize import samplers
+from optimize.space import Parameter, SearchSpace
+from optimize.space.document import NamedWithOptions, Value
+from optimize.study.spec import Point
+
+# Optuna keeps which trials a generation descends from under this key, as ids of trials.
+_PARENTS: Final = ":parent:"
+_TRIES: Final = 200
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """A trial as it was proposed.
+
+    Attributes:
+        trial: RUNNING, with parameters, distributions and what the sampler wrote about it.
+        study_attributes: what the sampler wrote about the study, new since the last proposal; ids are trial numbers.
+        unsatisfied: the condition of the space that no try could satisfy, or ``None``.
+    """
+
+    trial: FrozenTrial
+    study_attributes: Mapping[str, Any] = field(default_factory=dict)
+    unsatisfied: str | None = None
+
+
+class Suggester:
+    """Proposes trials of a space.
+
+    Args:
+        space: what is searched.
+        sampler: what proposes.
+        seed: of the study.
+        points: trial i is point i, as far as there are points.
+
+    Example:
+        >>> space = SearchSpace.load("spiral/perceptron")
+        >>> first = Suggester(space, NamedWithOptions(name="random"), seed=1).propose().trial
+        >>> again = Suggester(space, NamedWithOptions(name="random"), seed=1).propose().trial
+        >>> first.params == again.params
+        True
+    """
+
+    def __init__(
+        self, space: SearchSpace, sampler: NamedWithOptions, seed: int, points: Sequence[Point] = ()
+    ) -> None:
+        self._space = space
+        self._parameters = space.searched
+        self._points = points
+        self._distributions = {parameter.name: distribution(parameter) for parameter in self._parameters}
+        self._sampler = _SpaceSampler(space, self._distributions, sampler, seed, points)
+        optuna.logging.set_verbosity(optuna.logging.WARNING)
+        self._storage = InMemoryStorage()
+        directions = [StudyDirection.MINIMIZE] * len(space.objectives)
+        self._study_id = self._storage.create_new_study(directions, "mirror")
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+            self._study = optuna.load_study(study_name="mirror", storage=self._storage, sampler=self._sampler)
+        self._known_attributes: dict[str, Any] = {}
+
+    def restore(self, trials: Iterable[FrozenTrial], study_attributes: Mapping[str, Any]) -> None:
+        """Fill the copy: all trials of the storage in the order of their numbers, and what samplers wrote.
+
+        Ids in ``study_attributes`` are trial numbers, as in ``Proposal``.
+        """
+        for trial in trials:
+            self._add(trial)
+        for key, value in study_attributes.items():
+            self._storage.set_study_system_attr(self._study_id, key, value)
+        self._known_attributes = dict(study_attributes)
+
+    def propose(self) -> Proposal:
+        """The next trial. It counts as RUNNING from now on."""
+        trial = self._study.ask()
+        # Optuna samples when it is first asked for a parameter; which ones exist must be known before.
+        _ = trial.relative_params
+        for parameter in self._parameters:
+            if parameter.name in self._sampler.chosen:
+                _suggest(trial, parameter, self._distributions[parameter.name])
+        frozen = self._storage.get_trial(self._id(trial.number))
+        attributes = self._storage.get_study_system_attrs(self._study_id)
+        new = {key: value for key, value in attributes.items() if self._known_attributes.get(key) != value}
+        self._known_attributes.update(new)
+        return Proposal(frozen, new, self._sampler.unsatisfied)
+
+    def tell(self, number: int, state: TrialState, values: Sequence[float] | None) -> dict[str, Any]:
+        """End a trial in the copy; what the sampler then wrote about it."""
+        before = dict(self._storage.get_trial_system_attrs(self._id(number)))
+        self._study.tell(number, values=values if state is TrialState.COMPLETE else None, state=state)
+        after = self._storage.get_trial_system_attrs(self._id(number))
+        return {key: value for key, value in after.items() if before.get(key) != value}
+
+    def _add(self, trial: FrozenTrial) -> None:
+        # Results are large and no sampler looks at them.
+        slim = optuna.trial.FrozenTrial(
+            number=trial.number,
+            state=trial.state,
+            value=None,
+            values=trial.values,
+            datetime_start=trial.datetime_start,
+            datetime_complete=trial.datetime_complete,
+            params=trial.params,
+            distributions={name: self._distributions.get(name, own) for name, own in trial.distributions.items()},
+            user_attrs={},
+            system_attrs=trial.system_attrs,
+            intermediate_values={},
+            trial_id=trial.number,
+        )
+        self._storage.create_new_trial(self._study_id, slim)
+
+    def _id(self, number: int) -> int:
+        return self._storage.get_trial_id_from_study_id_trial_number(self._study_id, number)
+
+
+class _SpaceSampler(BaseSampler):
+    """Lets a fresh sampler propose a whole point of the space: given points first, then until conditions hold."""
+
+    def __init__(
+        self,
+        space: SearchSpace,
+        distributions: Mapping[str, BaseDistribution],
+        sampler: NamedWithOptions,
+        seed: int,
+        points: Sequence[Point],
+    ) -> None:
+        self._space = space
+        self._distributions = distributions
+        self._relative = {
+            parameter.name: distributions[parameter.name]
+            for parameter in space.searched
+            if not parameter.when and not distributions[parameter.name].single()
+        }
+        self._spec = sampler
+        self._seed = seed
+        self._points = points
+        self._inner: BaseSampler | None = None
+        self.chosen: dict[str, Value] = {}
+        self.unsatisfied: str | None = None
+
+    def before_trial(self, study: optuna.Study, trial: FrozenTrial) -> None:
+        self._fresh(trial.number).before_trial(study, trial)
+
+    def infer_relative_search_space(self, study: optuna.Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
+        """The space is known; Optuna need not look for it in all trials."""
+        return dict(self._relative)
+
+    def sample_relative(
+        self, study: optuna.Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
+    ) -> dict[str, Any]:
+        inner = self._fresh(trial.number)
+        self.unsatisfied = None
+        if trial.number < len(self._points):
+            self.chosen = dict(self._points[trial.number])
+            return self._relative_part(search_space)
+        for _ in range(_TRIES):
+            self.chosen = self._complete(inner, study, trial, inner.sample_relative(study, trial, search_space))
+            violated = self._space.violated(self.chosen)
+            if not violated:
+                return self._relative_part(search_space)
+        self.unsatisfied = violated[0]
+        return self._relative_part(search_space)
+
+    def sample_independent(
+        self, study: optuna.Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution
+    ) -> Any:
+        return self.chosen[param_name]
+
+    def after_trial(
+        self, study: optuna.Study, trial: FrozenTrial, state: TrialState, values: Sequence[float] | None
+    ) -> None:
+        self._fresh(trial.number).after_trial(study, trial, state, values)
+
+    def _relative_part(self, search_space: Mapping[str, BaseDistribution]) -> dict[str, Any]:
+        return {name: value for name, value in self.chosen.items() if name in search_space}
+
+    def _complete(
+        self, inner: BaseSampler, study: optuna.Study, trial: FrozenTrial, relative: Mapping[str, Any]
+    ) -> dict[str, Value]:
+        """Add what the sampler left open, one parameter after the other, as far as each exists."""
+        values: dict[str, Value] = {}
+        for parameter in self._space.searched:
+            name, dist = parameter.name, self._distributions[parameter.name]
+            if parameter.when and name not in self._space.active(values):
+                continue
+            if name in relative:
+                values[name] = relative[name]
+            elif dist.single():
+                values[name] = _only_value(dist)
+            else:
+                values[name] = inner.sample_independent(study, trial, name, dist)
+        return values
+
+    def _fresh(self, number: int) -> BaseSampler:
+        # Points of a sequence belong together; everything else is seeded for each trial.
+        shared = self._spec.name == "qmc"
+        return samplers.build(self._spec, seed=self._seed if shared else trial_seed(self._seed, number))
+
+
+def trial_seed(study_seed: int, number: int) -> int:
+    """The seed of one suggestion.
+
+    Example:
+        >>> trial_seed(0, 1) != trial_seed(1, 0)
+        True
+    """
+    return int(np.random.SeedSequence([study_seed, number]).generate_state(1)[0])
+
+
+def distribution(parameter: Parameter) -> BaseDistribution:
+    """Optuna's word for a parameter's range."""
+    if parameter.kind == "categorical":
+        return CategoricalDistribution(parameter.choices)
+    assert parameter.low is not None
+    assert parameter.high is not None
+    log = parameter.scale == "log"
+    if parameter.kind == "int":
+        return IntDistribution(int(parameter.low), int(parameter.high), log=log)
+    return FloatDistribution(parameter.low, parameter.high, log=log)
+
+
+def by_id(attributes: Mapping[str, Any], ids: Callable[[int], int]) -> dict[str, Any]:
+    """Study attributes of samplers with every id of a trial replaced by ``ids`` of it."""
+    return {
+        key: [ids(item) for item in value] if _PARENTS in key and isinstance(value, list) else value
+        for key, value in attributes.items()
+    }
+
+
+def _suggest(trial: Trial, parameter: Parameter, dist: BaseDistribution) -> None:
+    match dist:
+        case CategoricalDistribution(choices=choices):
+            trial.suggest_categorical(parameter.name, choices)
+        case IntDistribution(low=low, high=high, log=log):
+            trial.suggest_int(parameter.name, low, high, log=log)
+        case FloatDistribution(low=low, high=high, log=log):
+            trial.suggest_float(parameter.name, low, high, log=log)
+
+
+def _only_value(dist: BaseDistribution) -> Value:
+    match dist:
+        case CategoricalDistribution(choices=choices):
+            value: Value = choices[0]  # type: ignore[assignment]
+            return value
+        case IntDistribution(low=low) | FloatDistribution(low=low):
+            return low
+        case _:
+            raise TypeError(f"{type(dist).__name__} has no single value")

@@ -1,0 +1,122 @@
+"""Ray: started here for one run or joined at an address, quiet, and left without a trace."""
+
+from __future__ import annotations
+
+import logging
+import os
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Final
+
+from eiann.errors import UserError
+from optimize.study import Resources
+
+# Read by Ray when it is imported or started: no reports about its use, no loggers and tables of its own beside ours, no
+# snapshots of an experiment that our storage makes superfluous, and our handling of signals instead of Ray's.
+_ENVIRONMENT: Final[Mapping[str, str]] = {
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+    "RAY_DEDUP_LOGS": "0",
+    "RAY_TQDM": "0",
+    "RAY_CHDIR_TO_TRIAL_DIR": "0",
+    "RAY_AIR_NEW_OUTPUT": "0",
+    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
+    "TUNE_DISABLE_SIGINT_HANDLER": "1",
+    "TUNE_PRINT_ALL_TRIAL_ERRORS": "0",
+    "TUNE_WARN_INSUFFICENT_RESOURCE_THRESHOLD_S": "1000000000",
+    "TUNE_WARN_SLOW_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S": "1000000000",
+    "TUNE_GLOBAL_CHECKPOINT_S": "1000000000",
+}
+_OBJECT_STORE_BYTES: Final = 100 * 1024**2
+
+
+@dataclass(frozen=True)
+class Slots:
+    """How many packs a cluster runs at once."""
+
+    packs: int
+
+
+@contextmanager
+def ray_cluster(resources: Resources, address: str | None = None) -> Iterator[Slots]:
+    """A Ray cluster for the time of the block.
+
+    Args:
+        resources: of one pack.
+        address: of a running cluster; left out, one is started on this machine and stopped at the end.
+
+    Raises:
+        UserError: it cannot be reached, or has not enough resources for a single pack.
+    """
+    for key, value in _ENVIRONMENT.items():
+        os.environ.setdefault(key, value)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", category=FutureWarning, module="ray")
+        import ray
+
+    if address is None:
+        check_here(resources)
+    _start(ray, address)
+    try:
+        yield Slots(_slots(ray.cluster_resources(), resources))
+    finally:
+        ray.shutdown()
+
+
+def check_here(resources: Resources) -> None:
+    """Whether this machine can run a pack.
+
+    Raises:
+        UserError: it has not enough of something.
+    """
+    if resources.gpus:
+        import torch
+
+        found = torch.cuda.device_count() if torch.cuda.is_available() else 0
+        if found < resources.gpus:
+            raise UserError(
+                f"found --gpus-per-pack {resources.gpus:g} and {found} GPUs on this machine; "
+                "leave it out to compute on the CPU, or give the --address of a cluster that has some"
+            )
+    cpus = available_cpus()
+    if cpus < resources.cpus:
+        raise UserError(f"found --cpus-per-pack {resources.cpus:g} and {cpus} CPUs on this machine; at most {cpus}")
+
+
+def available_cpus() -> int:
+    """CPUs that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _start(ray: Any, address: str | None) -> None:
+    quiet = {"log_to_driver": False, "logging_level": logging.ERROR}
+    try:
+        if address is None:
+            ray.init(
+                address="local",
+                num_cpus=available_cpus(),
+                include_dashboard=False,
+                object_store_memory=_OBJECT_STORE_BYTES,
+                **quiet,
+            )
+        else:
+            ray.init(address=address, **quiet)
+    except (ConnectionError, RuntimeError, ValueError) as error:
+        where = f"the Ray cluster at {address}" if address else "Ray on this machine"
+        raise UserError(f"{where} cannot be reached: {' '.join(str(error).split())[:200]}") from error
+    logging.getLogger("ray").setLevel(logging.CRITICAL)
+    logging.getLogger("ray.tune").setLevel(logging.CRITICAL)
+
+
+def _slots(available: Mapping[str, float], resources: Resources) -> int:
+    wanted = {"CPU": resources.cpus, "GPU": resources.gpus}
+    fits = []
+    for kind, amount in wanted.items():
+        if amount:
+            found = available.get(kind, 0.0)
+            if found < amount:
+                raise UserError(f"a pack needs {amount:g} {kind}s and the Ray cluster has {found:g}")
+            fits.append(int(found / amount))
+    return max(1, min(fits))

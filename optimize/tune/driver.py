@@ -1,0 +1,158 @@
+"""What a driver decides, apart from where packs are computed: which trials form the next pack, and what comes of each."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections import deque
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from typing import Final
+
+from optimize.study import Ledger, TrialJob, TrialResult
+from optimize.tune.pack import Pack
+
+log = logging.getLogger(__name__)
+
+_ALONE_FROM: Final = 3
+"""The attempt from which on a trial that was adopted runs alone: twice taken down, it may be what takes others down."""
+
+
+@dataclass(frozen=True)
+class DriverStatus:
+    """Where a driver stands; what is shown to people.
+
+    Attributes:
+        budget: trials that the study shall have.
+        ended: trials that ended, of any state.
+        failed: those of them that failed.
+        recorded: trials that ended in this run.
+        running: packs that are being computed.
+        best: lowest value of each objective, and the number of its trial.
+        last_failure: of the last failed trial.
+        seconds: since the start of this run.
+    """
+
+    budget: int
+    ended: int
+    failed: int = 0
+    recorded: int = 0
+    running: int = 0
+    best: tuple[tuple[float, int], ...] = ()
+    last_failure: str | None = None
+    seconds: float = 0.0
+
+    @property
+    def seconds_left(self) -> float | None:
+        """Estimate from the pace of this run."""
+        if not self.recorded:
+            return None
+        return (self.budget - self.ended) * self.seconds / self.recorded
+
+
+class Driver:
+    """Forms packs and takes their results.
+
+    Args:
+        ledger: of the study.
+        budget: trials that the study shall have in the end; trials of any state that ended count.
+        pack_size: trials in a pack.
+        watch: told the status after every change.
+    """
+
+    def __init__(
+        self, ledger: Ledger, budget: int, pack_size: int, watch: Callable[[DriverStatus], None] = lambda status: None
+    ) -> None:
+        self._ledger = ledger
+        self._pack_size = pack_size
+        self._watch = watch
+        self._alone = deque(job for job in ledger.adopted if job.attempt >= _ALONE_FROM)
+        self._adopted = deque(job for job in ledger.adopted if job.attempt < _ALONE_FROM)
+        self._running: dict[int, Pack] = {}
+        self._crashed: set[int] = set()
+        self._status = DriverStatus(budget=budget, ended=ledger.ended)
+        self._clock = time.monotonic()
+        if ledger.adopted:
+            log.info("taking up %d trials of an earlier run", len(ledger.adopted))
+
+    @property
+    def status(self) -> DriverStatus:
+        """Where it stands now."""
+        running = len(self._running)
+        return replace(
+            self._status,
+            ended=self._ledger.ended,
+            failed=self._ledger.failures,
+            best=self._ledger.best,
+            running=running,
+            seconds=time.monotonic() - self._clock,
+        )
+
+    @property
+    def finished(self) -> bool:
+        """Whether nothing is left to do and nothing is being done."""
+        return not self._running and not self._alone and not self._adopted and self._open <= 0
+
+    @property
+    def exhausted(self) -> bool:
+        """Whether there will be no further pack, unless a running one fails."""
+        return not self._alone and not self._adopted and self._open <= 0
+
+    @property
+    def _open(self) -> int:
+        """Trials that the budget still allows to propose."""
+        waiting = len(self._alone) + len(self._adopted) + sum(len(pack.jobs) for pack in self._running.values())
+        return self._status.budget - self._ledger.ended - waiting
+
+    def next_pack(self) -> Pack | None:
+        """The next pack, or ``None`` if there is none now."""
+        if self._adopted:
+            jobs = [self._adopted.popleft() for _ in range(min(self._pack_size, len(self._adopted)))]
+        elif self._open > 0:
+            jobs = self._propose()
+        elif self._alone:
+            jobs = [self._alone.popleft()]
+        else:
+            jobs = []
+        if not jobs:
+            return None
+        pack = Pack(self._ledger.next_pack, tuple(jobs))
+        self._ledger.next_pack += 1
+        self._running[pack.number] = pack
+        log.info("%s: trials %s", pack, ", ".join(str(job.number) for job in pack.jobs))
+        self._watch(self.status)
+        return pack
+
+    def receive(self, pack: Pack, results: Iterable[TrialResult]) -> None:
+        """Record the results of a pack."""
+        self._running.pop(pack.number, None)
+        for result in self._ledger.record(results):
+            self._count(result)
+        self._watch(self.status)
+
+    def fail(self, pack: Pack, reason: str) -> None:
+        """A pack could not be computed: its trials run again, each alone; one that was alone has failed."""
+        if self._running.pop(pack.number, None) is None:
+            return  # Its results are here already; what failed came after them.
+        only = pack.jobs[0]
+        # Workers die for reasons of the machine too: a trial has failed when it took one down that it had for itself.
+        if len(pack.jobs) == 1 and only.number in self._crashed:
+            failed = self._ledger.failed(only, f"could not be computed: {reason}")
+            self.receive(pack, [failed.model_copy(update={"pack": pack.number})])
+            return
+        log.warning("%s failed (%s); its trials run again, each alone", pack, reason)
+        self._crashed.update(job.number for job in pack.jobs)
+        self._alone.extend(self._ledger.retry(job) for job in pack.jobs)
+        self._watch(self.status)
+
+    def _propose(self) -> list[TrialJob]:
+        while (wanted := min(self._pack_size, self._open)) > 0:
+            if jobs := self._ledger.propose(wanted):
+                return jobs
+        return []
+
+    def _count(self, result: TrialResult) -> None:
+        self._status = replace(self._status, recorded=self._status.recorded + 1)
+        if result.objectives is None:
+            log.info("trial %d failed: %s", result.number, result.failure)
+            self._status = replace(self._status, last_failure=f"trial {result.number}: {result.failure}")

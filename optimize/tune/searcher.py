@@ -1,0 +1,131 @@
+"""The two ends of our driver in Ray Tune: a searcher that hands out packs, a callback that brings results back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+
+import ray.tune
+from ray.tune.experiment import Trial
+from ray.tune.schedulers import FIFOScheduler
+from ray.tune.search import Searcher
+
+from optimize.study import TrialResult
+from optimize.tune.driver import Driver
+from optimize.tune.pack import Pack
+from optimize.tune.worker import PACK, RESULTS
+
+_REASON_LENGTH: Final = 300
+
+
+class StopRequestedError(BaseException):
+    """Somebody asked the run to stop. Not an ``Exception``: Ray would take that for a failure and tidy up for long."""
+
+
+class _NotPickled:
+    """Ray pickles an experiment before it starts; of our side of it nothing is to be found there."""
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {}
+
+
+class PackSearcher(_NotPickled, Searcher):  # type: ignore[misc]
+    """Suggests a pack whenever a slot is free.
+
+    All state is the study's storage: there is nothing to save or restore, and nothing of it is ever pickled.
+    """
+
+    def __init__(self, driver: Driver, slots: int) -> None:
+        super().__init__()
+        self._driver = driver
+        self._slots = slots
+
+    def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
+        """The next pack, ``None`` for not now, or ``FINISHED``."""
+        if self._driver.finished:
+            return str(Searcher.FINISHED)
+        if self._driver.status.running >= self._slots:
+            return None
+        pack = self._driver.next_pack()
+        if pack is None:
+            # Trials without any satisfying point end at once; they may have used up the budget.
+            return str(Searcher.FINISHED) if self._driver.finished else None
+        return {PACK: pack}
+
+    def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
+        """Results arrive through ``PackCallback``, which also learns why a pack failed."""
+
+    def get_state(self) -> dict[str, Any]:
+        """Nothing."""
+        return {}
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        """Nothing."""
+
+    def save(self, checkpoint_path: str) -> None:
+        """Nothing."""
+
+    def restore(self, checkpoint_path: str) -> None:
+        """Nothing."""
+
+
+class PackScheduler(FIFOScheduler):  # type: ignore[misc]
+    """First come, first served, except that a pack whose worker is starting waits for that worker.
+
+    Ray's own gives it to the next worker that is free and throws the starting one away. With packs shorter than the
+    start of a process, all but one of the slots would then be starting for ever.
+    """
+
+    def choose_trial_to_run(self, tune_controller: Any) -> Trial | None:
+        """None in particular: packs without a worker take the free one, in their order."""
+        return None
+
+
+class PackCallback(_NotPickled, ray.tune.Callback):  # type: ignore[misc]
+    """Brings results and failures of packs to the driver, and lets a stop take effect between two events.
+
+    Args:
+        driver: told of results.
+        check: called before every step of Ray's loop; raises to end it.
+    """
+
+    def __init__(self, driver: Driver, check: Callable[[], None]) -> None:
+        super().__init__()
+        self._driver = driver
+        self._check = check
+
+    def on_step_begin(self, iteration: int, trials: list[Trial], **info: Any) -> None:
+        """Let a stop take effect."""
+        self._check()
+
+    def on_trial_result(
+        self, iteration: int, trials: list[Trial], trial: Trial, result: dict[str, Any], **info: Any
+    ) -> None:
+        """Record the results of a pack. Ray keeps what it is given; the large part is taken out."""
+        texts = result.pop(RESULTS, ())
+        results = [TrialResult.model_validate_json(text) for text in texts]
+        self._driver.receive(_pack_of(trial), results)
+
+    def on_trial_error(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
+        """A worker raised or died."""
+        self._driver.fail(_pack_of(trial), reason_of(trial))
+
+    def get_state(self) -> dict[str, Any] | None:
+        """Nothing."""
+        return None
+
+
+def _pack_of(trial: Trial) -> Pack:
+    pack: Pack = trial.config[PACK]
+    return pack
+
+
+def reason_of(trial: Trial) -> str:
+    """Why a worker failed, on one line: the last line of its traceback."""
+    error = trial.get_error()
+    lines = [line.strip() for line in str(error or "").splitlines() if line.strip()]
+    if not lines:
+        return "the worker ended without a word"
+    if any("ActorDiedError" in line or "RayActorError" in line for line in lines):
+        return "the worker process died"
+    return lines[-1][:_REASON_LENGTH]

@@ -78,7 +78,7 @@ class HereRunner:
 
     def __init__(self, profile: HereProfile, folder: Path) -> None:
         self.profile = profile
-        self.folder = folder
+        self.folder = folder.absolute()
 
     def render(self, spec: JobSpec) -> str:
         """The command line, the folder and the names of the variables."""
@@ -151,7 +151,7 @@ class HereRunner:
         if processes.supervisor is not None and processes.supervisor.send(signal.SIGTERM):
             self._wait(name, self.profile.grace_seconds + _START_SECONDS)
         elif processes.command is not None:  # someone killed the supervisor alone: stop what it left
-            processes.command.send_group(signal.SIGTERM)
+            processes.command.send(signal.SIGTERM)
             if not self._wait(name, self.profile.grace_seconds):
                 processes.command.send_group(signal.SIGKILL)
                 self._wait(name, _START_SECONDS)
@@ -180,18 +180,21 @@ class HereRunner:
         command += ["--grace", str(self.profile.grace_seconds)]
         if spec.resources.walltime is not None:
             command += ["--walltime", str(spec.resources.walltime)]
-        command += [str(folder.resolve()), "--", *spec.command]
-        answer = subprocess.run(
-            command,
-            cwd=submission.cwd,
-            env={**os.environ, **environment},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            text=True,
-            timeout=_START_SECONDS,
-            check=False,
-        )
+        command += [str(folder), "--", *spec.command]
+        try:
+            answer = subprocess.run(
+                command,
+                cwd=submission.cwd,
+                env={**os.environ, **environment},
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.PIPE,
+                text=True,
+                timeout=_START_SECONDS,
+                check=False,
+            )
+        except subprocess.TimeoutExpired:
+            raise ClusterError(f"{spec.name}: the command did not start within {_START_SECONDS:.0f} s") from None
         if answer.returncode != 0:
             reason = answer.stderr.strip().splitlines()[-1:] or ["no reason given"]
             raise ClusterError(f"{spec.name}: the command did not start: {reason[0]}")

@@ -6,7 +6,9 @@ terminal does not reach it, tells the caller whether the command started, and wr
 * ``process.json``: pid and start of this process and of the command, before the caller is told;
 * ``exit.json``: the exit code, and why the job was stopped if it was; the last thing it does.
 
-SIGTERM means: cancel. The command's whole process group gets SIGTERM and, after the grace time, SIGKILL.
+SIGTERM means: cancel. The command gets SIGTERM, and SIGKILL after the grace time. SIGTERM goes to the command alone: a
+driver that is told to stop wants its workers to finish, not to fall first. Whatever is left of its process group at its
+end is killed.
 """
 
 from __future__ import annotations
@@ -101,7 +103,12 @@ def _start(command: Sequence[str], folder: Path) -> subprocess.Popen[bytes] | st
         "command": asdict(its) if its else None,  # None: it has ended already
         "started": datetime.now(UTC).isoformat(),
     }
-    write_atomic(folder / PROCESS, json.dumps(record))
+    try:
+        write_atomic(folder / PROCESS, json.dumps(record))
+    except OSError as error:  # nothing runs that is not on record
+        os.killpg(child.pid, signal.SIGKILL)
+        child.wait()
+        return f"{folder}: cannot record the job: {error.strerror}"
     return child
 
 
@@ -116,7 +123,7 @@ def _stay(child: subprocess.Popen[bytes], wake: int, *, grace: float, walltime: 
         expired = deadline is not None and time.monotonic() >= deadline
         if reason is None and (signal.SIGTERM in signals or expired):
             reason = "cancelled" if signal.SIGTERM in signals else "walltime"
-            os.killpg(child.pid, signal.SIGTERM)
+            os.kill(child.pid, signal.SIGTERM)
             deadline = time.monotonic() + grace
         elif reason is not None and expired:
             os.killpg(child.pid, signal.SIGKILL)

@@ -28,7 +28,7 @@ def write_text(path: Path, content: str, *, sync: bool = True) -> None:
     write_bytes(path, content.encode(), sync=sync)
 
 
-def write_json(path: Path, content: Any, *, sync: bool = True) -> None:  # noqa: ANN401
+def write_json(path: Path, content: Any, *, sync: bool = True) -> None:
     """As ``write_bytes``, plain data as JSON. NaN and infinities are refused: JSON has no words for them."""
     write_text(path, json.dumps(content, allow_nan=False), sync=sync)
 

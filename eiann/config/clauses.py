@@ -87,7 +87,8 @@ def format_value(value: Value) -> str | None:
         if any(text is None for _, text in parts):
             return None
         inner = ", ".join(f"{prefix}{text}" for prefix, text in parts)
-        return f"{value.name}({inner})" if parts else value.name
+        is_name = value.name not in {*_NOTHING, "constant"} and parse_scalar(value.name) == value.name
+        return value.name if is_name and not parts else f"{value.name}({inner})"
     if isinstance(value, list):
         items = [format_value(item) for item in value]
         return None if any(item is None for item in items) else f"[{', '.join(item for item in items if item)}]"

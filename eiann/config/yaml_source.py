@@ -166,7 +166,7 @@ class _Builder:
             self.close()
 
     def error(self, message: str) -> ConfigError:
-        path = self.stack[-1].path if self.stack else ()
+        path = () if not self.stack else self.stack[-1].path if self.wants_key() else self.next_path()
         return ConfigError(message, path, f"{self.name}:{self.line}")
 
     def scalar(self, event: events.ScalarEvent) -> None:

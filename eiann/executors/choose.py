@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING
 
 from eiann.errors import UserError
 from eiann.executors.base import Executor
+from eiann.executors.native.executor import NativeExecutor
 from eiann.executors.torch_runs import TorchExecutor
 
 if TYPE_CHECKING:
     from eiann.network.network import Network
 
 #: In order of preference.
-EXECUTORS: Mapping[str, Executor] = {"torch": TorchExecutor()}
+EXECUTORS: Mapping[str, Executor] = {"native": NativeExecutor(), "torch": TorchExecutor()}
 
 
 def choose_executor(name: str, network: Network, batch_size: int = 1) -> tuple[Executor, str]:

@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Generator, Tensor
+
+if TYPE_CHECKING:
+    from eiann.network.network import Network
+    from eiann.program.builder import NumberSource
+
+
+def selected_counts(network: Network, fraction: NumberSource, population: int) -> list[int]:
+    """How many units of each sign are selected in each replica: the fraction of the population, rounded up."""
+    return [math.ceil(f * units) for f, units in zip(network.number(fraction), network.units(population), strict=True)]
 
 
 def select_largest(error: Tensor, masked: Tensor, counts: Tensor) -> Tensor:

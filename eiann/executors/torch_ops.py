@@ -207,11 +207,11 @@ def _zero_up_to(machine: TorchMachine, op: ops.ZeroUpTo) -> Step:
 
 @form(ops.Select)
 def _select(machine: TorchMachine, op: ops.Select) -> Step:
-    from eiann.executors.selection import select_largest, select_randomly
+    from eiann.executors.selection import select_largest, select_randomly, selected_counts
 
     network = machine.network
-    units = torch.tensor(network.units(op.population), dtype=torch.float64).reshape(-1, 1, 1)
-    counts = torch.ceil(machine.number(op.fraction).double().cpu() * units).long().to(network.device)
+    counts = torch.tensor(selected_counts(network, machine.program.numbers[op.fraction], op.population), device=network.device)
+    counts = counts.reshape(-1, 1, 1)
     if op.stochastic:
         return _elementwise(
             machine, op.dst, lambda e, masked: select_randomly(e, masked, counts, network.generators), op.error, op.masked

@@ -81,8 +81,8 @@ def activation_maximization(
     Example:
         >>> weights = torch.tensor([[1.0, 0.0], [0.0, -2.0]])
         >>> fields = activation_maximization(lambda x: weights.expand(len(x), 2, 2), torch.rand(8, 2), samples=5000)
-        >>> fields.round(decimals=2).tolist()
-        [[1.0, 0.0], [0.0, -2.0]]
+        >>> torch.allclose(fields, weights, atol=1e-3)
+        True
     """
     if samples < 1 or batch < 1 or inputs.ndim != 2:
         raise UserError(

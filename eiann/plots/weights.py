@@ -93,7 +93,7 @@ def weight_matrices(state: Mapping[str, Values], *, replica: int = 0, columns: i
     for axes, (name, matrix) in zip(grid(figure, len(matrices), columns), matrices.items(), strict=True):
         cmap, low, high = _scale(matrix)
         image = axes.imshow(matrix, cmap=cmap, vmin=low, vmax=high, aspect="auto", interpolation="nearest")
-        axes.set_title(short_name(name), fontsize=8.5)
+        _title(axes, name, pad=8)
         axes.set(xticks=_ends(matrix.shape[1]), yticks=_ends(matrix.shape[0]))
         axes.spines[:].set_visible(True)
         bar = figure.colorbar(image, ax=axes, aspect=14, pad=0.03)
@@ -125,10 +125,10 @@ def weight_histograms(
     earlier = _arrays(before or {})
     columns = min(columns, len(arrays))
     rows = -(-len(arrays) // columns)
-    figure = new_figure(0.4 + 1.85 * columns, 0.4 + 1.35 * rows)
+    figure = new_figure(0.4 + 1.85 * columns, 0.4 + 1.45 * rows)
     for axes, (name, values) in zip(grid(figure, len(arrays), columns), arrays.items(), strict=True):
         _histogram(axes, values.reshape(-1), earlier[name].reshape(-1) if name in earlier else None, bins)
-        axes.set_title(short_name(name), fontsize=8.5)
+        _title(axes, name, pad=12)
     figure.supxlabel("Weight", fontsize=9)
     figure.supylabel("Share of weights (%)", fontsize=9)
     if earlier:
@@ -138,6 +138,12 @@ def weight_histograms(
         ]
         figure.legend(handles=handles, loc="outside upper right", ncols=2)
     return figure
+
+
+def _title(axes: Axes, name: str, pad: float) -> None:
+    """A panel's title, smaller where a long one would run into the next panel."""
+    words = short_name(name)
+    axes.set_title(words, fontsize=min(8.5, 8.5 * 18 / len(words)), pad=pad)
 
 
 def _histogram(axes: Axes, values: Floats, before: Floats | None, bins: int) -> None:
@@ -156,9 +162,15 @@ def _histogram(axes: Axes, values: Floats, before: Floats | None, bins: int) -> 
     zero = 100 * float((values == 0).mean())
     lost = 100 * (1 - float(np.isfinite(values).mean()))
     notes = [f"{zero:.0f} % zero"] * (zero >= 0.5) + [f"{lost:.0f} % not finite"] * (lost > 0)
-    # Bars of bounded weights pile up at 0, so the note stands at the other side.
-    x, side = (0.04, "left") if inhibits and not excites else (0.97, "right")
-    axes.text(x, 0.96, "\n".join(notes), transform=axes.transAxes, ha=side, va="top", fontsize=7, color="#444444")
+    axes.annotate(
+        ", ".join(notes),
+        (0, 1),
+        (0, 3),
+        xycoords="axes fraction",
+        textcoords="offset points",
+        fontsize=7,
+        color="#444444",
+    )
     axes.tick_params(labelsize=7)
     axes.locator_params(nbins=4)
 

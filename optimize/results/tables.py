@@ -21,17 +21,17 @@ TableName = Literal["trials", "instances"]
 def trials_table(storage: TrialStorage, spec: StudySpec) -> pd.DataFrame:
     """One row for each trial, ordered by number.
 
-    Columns: ``number, state, objectives.*, features.*, params.*, instances_ok, instances_failed, attempt, seconds, pack,
-    device, started, finished, failure``. Objectives are as minimized; features are aggregated over instances, in their
-    own units; ``seconds`` is the share of the trial in the wall time of its pack; times are UTC; ``failure`` is in words.
+    Columns: ``number, state, objectives.*, features.*, params.*, instances_ok, instances_failed, attempt, seconds,
+    pack, device, started, finished, failure``. Objectives are as minimized; features are aggregated over instances, in
+    their own units; ``seconds`` is the trial's share in the wall time of its pack; times are UTC; ``failure`` is words.
     """
     rows = trial_rows(storage, spec)
     results = [row.result for row in rows]
     evaluation = spec.evaluation
     objectives = list(evaluation.objectives)
     columns: dict[str, Any] = {
-        "number": pd.array([row.number for row in rows], dtype="int64"),
-        "state": pd.array([row.state for row in rows], dtype="str"),
+        "number": _column([row.number for row in rows], dtype="int64"),
+        "state": _column([row.state for row in rows], dtype="str"),
     }
     for i, name in enumerate(objectives):
         columns[f"objectives.{name}"] = _floats(_nth(result.get("objectives"), i) for result in results)
@@ -42,15 +42,15 @@ def trials_table(storage: TrialStorage, spec: StudySpec) -> pd.DataFrame:
     failed = [sum("failure" in instance for instance in result.get("instances", ())) for result in results]
     total = [len(result.get("instances", ())) for result in results]
     columns |= {
-        "instances_ok": pd.array(np.subtract(total, failed), dtype="int64"),
-        "instances_failed": pd.array(failed, dtype="int64"),
-        "attempt": pd.array([row.result.get("attempt", row.attempt) for row in rows], dtype="int64"),
+        "instances_ok": _column([ran - bad for ran, bad in zip(total, failed, strict=True)], dtype="int64"),
+        "instances_failed": _column(failed, dtype="int64"),
+        "attempt": _column([row.result.get("attempt", row.attempt) for row in rows], dtype="int64"),
         "seconds": _floats(result.get("seconds") for result in results),
-        "pack": pd.array([result.get("pack") for result in results], dtype="Int64"),
-        "device": pd.array([result.get("device") for result in results], dtype="str"),
+        "pack": _column([result.get("pack") for result in results], dtype="Int64"),
+        "device": _column([result.get("device") for result in results], dtype="str"),
         "started": pd.to_datetime(pd.Series([row.started for row in rows], dtype="object"), utc=True),
         "finished": pd.to_datetime(pd.Series([row.finished for row in rows], dtype="object"), utc=True),
-        "failure": pd.array([result.get("failure") for result in results], dtype="str"),
+        "failure": _column([result.get("failure") for result in results], dtype="str"),
     }
     return pd.DataFrame(columns)
 
@@ -69,14 +69,14 @@ def instances_table(storage: TrialStorage, spec: StudySpec) -> pd.DataFrame:
             positions.append(position)
             instances.append(instance)
     columns: dict[str, Any] = {
-        "number": pd.array(numbers, dtype="int64"),
-        "instance": pd.array(positions, dtype="int64"),
-        "network_seed": pd.array([instance["network_seed"] for instance in instances], dtype="int64"),
-        "data_seed": pd.array([instance["data_seed"] for instance in instances], dtype="int64"),
+        "number": _column(numbers, dtype="int64"),
+        "instance": _column(positions, dtype="int64"),
+        "network_seed": _column([instance["network_seed"] for instance in instances], dtype="int64"),
+        "data_seed": _column([instance["data_seed"] for instance in instances], dtype="int64"),
     }
     for name in spec.evaluation.measured:
         columns[f"features.{name}"] = _floats(instance.get("features", {}).get(name) for instance in instances)
-    columns["failure"] = pd.array([instance.get("failure") for instance in instances], dtype="str")
+    columns["failure"] = _column([instance.get("failure") for instance in instances], dtype="str")
     return pd.DataFrame(columns)
 
 
@@ -98,6 +98,10 @@ def write_table(table: pd.DataFrame, path: Path) -> None:
         writers[path.suffix](temporary)
 
 
+def _column(values: Any, dtype: str) -> pd.Series[Any]:
+    return pd.Series(values, dtype=dtype)
+
+
 def _floats(values: Iterable[float | None]) -> np.ndarray[Any, np.dtype[np.float64]]:
     return np.array([np.nan if value is None else value for value in values], dtype=np.float64)
 
@@ -111,4 +115,4 @@ def _params(rows: Sequence[TrialRow], name: str, kind: str) -> Any:
     if kind == "float":
         return _floats(values)  # type: ignore[arg-type]
     # A parameter that depends on another one is absent in some trials.
-    return pd.array(values, dtype="Int64") if kind == "int" else pd.Series(values, dtype="object")
+    return _column(values, dtype="Int64" if kind == "int" else "object")

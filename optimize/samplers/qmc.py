@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.samplers import BaseSampler, RandomSampler
+from typing_extensions import override
 
 if TYPE_CHECKING:
     from optuna import Study
@@ -34,10 +35,12 @@ class SobolSampler(BaseSampler):
         self._scramble = scramble
         self._rest = RandomSampler(seed=seed)
 
+    @override
     def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
         """Nothing is known of the space before it is asked for."""
         return {}
 
+    @override
     def sample_relative(
         self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
     ) -> dict[str, Any]:
@@ -47,6 +50,7 @@ class SobolSampler(BaseSampler):
         point = _point(len(search_space), trial.number, self._seed, self._scramble)
         return place(point, search_space)
 
+    @override
     def sample_independent(
         self, study: Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution
     ) -> Any:
@@ -74,7 +78,9 @@ def _value(u: float, distribution: BaseDistribution) -> Any:
             value = math.exp(math.log(low - 0.5) + u * (math.log(high + 0.5) - math.log(low - 0.5)))
             return min(max(round(value), low), high)
         case FloatDistribution(low=low, high=high, log=log):
-            value = 10 ** (math.log10(low) + u * (math.log10(high) - math.log10(low))) if log else low + u * (high - low)
+            value = (
+                10 ** (math.log10(low) + u * (math.log10(high) - math.log10(low))) if log else low + u * (high - low)
+            )
             return min(max(value, low), high)
         case _:
             raise TypeError(f"no point of a {type(distribution).__name__} is known")

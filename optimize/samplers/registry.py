@@ -48,6 +48,7 @@ _ALIASES: Final = {"sobol": "qmc", "nsgaii": "nsga2", "nsga-ii": "nsga2", "nsgai
 # Plain values only: what a user may write. Callables, other samplers and trials stay out; so do seeds, which are ours.
 # Optuna has given up the last four, or never let them be plain.
 _NOT_OPTIONS: Final = frozenset({"seed", "x0", "sigma0", "restart_strategy", "inc_popsize", "reference_points"})
+_NOT_PLAIN: Final = ("Callable", "Sampler", "Crossover", "Mutation", "list[")
 _SINGLE_OBJECTIVE: Final = frozenset({"cmaes"})
 
 
@@ -98,7 +99,9 @@ def options(name: str) -> tuple[str, ...]:
         for parameter in inspect.signature(_SAMPLERS[name]).parameters.values()
         if parameter.name not in _NOT_OPTIONS
         and isinstance(parameter.default, plain)
-        and not any(word in str(parameter.annotation) for word in ("Callable", "Sampler", "Crossover", "Mutation", "list["))
+        and not any(
+            word in str(parameter.annotation) for word in ("Callable", "Sampler", "Crossover", "Mutation", "list[")
+        )
     )
 
 

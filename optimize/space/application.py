@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -59,7 +60,7 @@ class Application:
         setters: dict[KeyPath, Assignment] = {}
         sized = {assignment.target.post for assignment in self._sizes}
         for assignment in assignments:
-            place = ("parameters", assignment.parameter, "sets")
+            place = ("parameters", assignment.entry, "sets")
             target = assignment.target
             if (other := setters.setdefault(target.path, assignment)) is not assignment:
                 message = f"'{target}' is set by {other.parameter!r} too; one of them would be right"
@@ -78,7 +79,7 @@ class Application:
 
 def _whole(assignment: Assignment, value: Value) -> int:
     """A size is a whole number: what is behind the decimal point is cut off."""
-    if isinstance(value, str):
+    if isinstance(value, str) or not math.isfinite(value):
         raise ConfigError(f"found {value!r} for '{assignment.target}'; a size is a number")
     return int(value)
 

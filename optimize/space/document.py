@@ -229,12 +229,18 @@ class Instances(Part):
         """``count`` further instances behind these, for measuring on fresh seeds.
 
         Raises:
-            ValueError: a listed set has no further pairs.
+            pydantic.ValidationError: there are not that many, neither further pairs nor further bytes.
         """
         if self.pairs is not None:
             return Instances(pairs=self.pairs[self.count :], count=count)
         start, data_start = self.seed_start + self.count, self.data_seed_start + self.count
-        return self.model_copy(update={"count": count, "seed_start": start, "data_seed_start": data_start})
+        return Instances(
+            count=count,
+            network_id=self.network_id,
+            task_id=self.task_id,
+            seed_start=start,
+            data_seed_start=data_start,
+        )
 
 
 class NamedWithOptions(Part):

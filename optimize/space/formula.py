@@ -21,6 +21,7 @@ Number = int | float
 Value = int | float | str | bool
 Sizes = Callable[[str], int]
 _Node = Callable[[Mapping[str, Value], Sizes], Number]
+_Root = Callable[[Mapping[str, Value], Sizes], Value]
 
 _OPERATORS: Final[dict[type[ast.operator], tuple[str, Callable[[Number, Number], Number]]]] = {
     ast.Add: ("+", operator.add),
@@ -85,7 +86,7 @@ class Formula:
     text: str
     names: tuple[str, ...]
     sizes: tuple[str, ...]
-    _run: _Node = field(repr=False, compare=False)
+    _run: _Root = field(repr=False, compare=False)
 
     @classmethod
     def parse(cls, text: str) -> Formula:
@@ -109,6 +110,10 @@ class Formula:
         names: dict[str, None] = {}
         sizes: dict[str, None] = {}
         run = _compile(node, text, names, sizes)
+        if isinstance(node, ast.Name):
+            # A formula of one name hands on whatever it is, also text.
+            name = node.id
+            return cls(text, tuple(names), tuple(sizes), lambda values, _size: values[name])
         return cls(text, tuple(names), tuple(sizes), run)
 
     def evaluate(self, values: Mapping[str, Value], size: Sizes) -> Value:
@@ -183,6 +188,13 @@ class _WriteOut(ast.NodeTransformer):
                 return node
 
 
+def _number(value: Value) -> Number:
+    if isinstance(value, str):
+        # Python would repeat the text instead: "ab" * 2.
+        raise TypeError("text is no number")
+    return value
+
+
 def _no_sizes(population: str) -> int:
     raise ConfigError(f"size({population}) is not available here")
 
@@ -205,8 +217,7 @@ def _compile(node: ast.expr, text: str, names: dict[str, None], sizes: dict[str,
             return lambda _values, _size: number
         case ast.Name(id=name):
             names[name] = None
-            # Text gets no further than a formula of one name: arithmetic refuses it.
-            return lambda values, _size: cast("Number", values[name])
+            return lambda values, _size: _number(values[name])
         case ast.UnaryOp(op=ast.USub(), operand=operand):
             inner = _compile(operand, text, names, sizes)
             return lambda values, size: -inner(values, size)

@@ -114,7 +114,7 @@ def validate(data: Mapping[str, Any], origins: Origins) -> SpaceDocument:
     try:
         return SpaceDocument.model_validate(data)
     except ValidationError as error:
-        raise origins.place(_first_problem(error, data)) from error
+        raise first_problem(error, data, origins) from error
 
 
 def _merged(path: Path, seen: tuple[Path, ...]) -> tuple[dict[str, Any], dict[KeyPath, str]]:
@@ -172,18 +172,20 @@ def _merge(into: dict[str, Any], child: Mapping[str, Any]) -> None:
             into[key] = value
 
 
-def _first_problem(error: ValidationError, data: Mapping[str, Any]) -> ConfigError:
-    """The most telling of pydantic's complaints, in our words."""
+def first_problem(error: ValidationError, data: Mapping[str, Any], origins: Origins | None = None) -> ConfigError:
+    """The most telling of pydantic's complaints about a document or a part of one, in our words and with its place."""
     # Where several forms are allowed, what our own checks say of the nearest one says most.
     problem = min(error.errors(), key=lambda problem: problem["type"] != "value_error")
     path = _path_in(data, problem["loc"])
+    location = origins.locate(path) if origins else None
     if problem["type"] == "extra_forbidden":
-        return ConfigError(f"unknown key {path[-1]!r}; {suggest(str(path[-1]), _known_keys(path[:-1]))}", path[:-1])
+        message = f"unknown key {path[-1]!r}; {suggest(str(path[-1]), _known_keys(path[:-1]))}"
+        return ConfigError(message, path[:-1], location)
     if problem["type"] == "missing":
-        return ConfigError(f"the key {problem['loc'][-1]!r} is missing", path)
+        return ConfigError(f"the key {problem['loc'][-1]!r} is missing", path, location)
     if problem["type"] == "value_error":
-        return ConfigError(str(problem["ctx"]["error"]), path)
-    return ConfigError(f"found {problem['input']!r}; {problem['msg'][:1].lower()}{problem['msg'][1:]}", path)
+        return ConfigError(str(problem["ctx"]["error"]), path, location)
+    return ConfigError(f"found {problem['input']!r}; {problem['msg'][:1].lower()}{problem['msg'][1:]}", path, location)
 
 
 def _path_in(data: object, loc: tuple[str | int, ...]) -> KeyPath:

@@ -134,15 +134,14 @@ def expand(document: SpaceDocument, network: NetworkConfig, origins: Origins) ->
 def _draft(
     drafts: dict[str, _Draft], written: str, spec: ParameterSpec, naming: Naming, network: NetworkConfig
 ) -> None:
-    settings = [Setting.parse(text) for text in spec.sets]
-    for setting in settings:
-        for target in setting.targets(network):
-            try:
-                assignment = naming.assign(written, setting, target)
-            except ConfigError as error:
-                raise ConfigError(error.message, ("sets",)) from error
-            _add(drafts, written, spec, assignment, setting.key)
-    if settings:
+    for text in spec.sets:
+        try:
+            setting = Setting.parse(text)
+            for target in setting.targets(network):
+                _add(drafts, written, spec, naming.assign(written, setting, target), setting.key)
+        except ConfigError as error:
+            raise ConfigError(error.message, error.path or ("sets",)) from error
+    if spec.sets:
         return
     if Naming.is_pattern(written):
         raise ConfigError("a name pattern gets its names from what it sets; 'sets' is missing")
@@ -160,9 +159,7 @@ def _draft(
 def _add(drafts: dict[str, _Draft], written: str, spec: ParameterSpec, assignment: Assignment, key: str) -> None:
     name = assignment.parameter
     if not name.isidentifier() or keyword.iskeyword(name) or name in _RESERVED:
-        raise ConfigError(
-            f"found the name {name!r}; a parameter's name is letters, digits and _, and no word of formulas"
-        )
+        raise ConfigError(f"found the name {name!r}; a parameter's name is letters, digits and _, no word of formulas")
     draft = drafts.get(name)
     if draft is None or (draft.written != written and written == name):
         draft = drafts[name] = _Draft(spec, written)

@@ -6,7 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Any, Final, TypeVar
+
+from pydantic import BaseModel, ValidationError
 
 import search_spaces
 from eiann.config import NetworkConfig
@@ -24,10 +26,11 @@ from optimize.space.document import (
     SpaceDocument,
 )
 from optimize.space.formula import Condition, Value, suggest
-from optimize.space.loading import START_POINT, Origins, Source, find, read, validate
+from optimize.space.loading import START_POINT, Origins, Source, find, first_problem, read, validate
 from optimize.space.parameters import Parameter, expand
 from optimize.space.targets import Assignment
 
+P = TypeVar("P", bound=BaseModel)
 _ALWAYS: Final = ("accuracy", "loss")
 
 
@@ -157,7 +160,7 @@ class SearchSpace:
             self._application.apply({parameter.name: _some_value(parameter) for parameter in self.parameters})
         except ConfigError as error:
             setter = next((item for item in self._assignments if _within(error.path, item.target.path)), None)
-            place: KeyPath = ("parameters", setter.parameter, "sets") if setter else ("network",)
+            place: KeyPath = ("parameters", setter.entry, "sets") if setter else ("network",)
             raise ConfigError(f"the network refuses it: {error}", place, origins.locate(place)) from error
 
     # ------------------------------------------------------------------------------------------------ what it says
@@ -271,18 +274,18 @@ class SearchSpace:
 
     def with_instances(self, count: int) -> SearchSpace:
         """The same space on this many instances, the first ones of its seeds."""
-        return self._with(instances=_checked(self._instances, {"count": count}))
+        return self._with(instances=_changed(self._instances, {"count": count}))
 
     def with_fresh_instances(self, count: int) -> SearchSpace:
         """The same space on the ``count`` instances behind its own: seeds that no trial was selected on."""
         try:
             return self._with(instances=self._instances.after(count))
-        except ValueError as error:
-            raise UserError(f"{count} fresh instances are not to be had: {_reason(error)}") from error
+        except ValidationError as error:
+            raise UserError(f"there are no {count} fresh instances: {first_problem(error, {}).message}") from error
 
     def with_run(self, **settings: Any) -> SearchSpace:
         """The same space with other run settings, e.g. ``with_run(steps=1000)``."""
-        return self._with(run=_checked(self.run, settings))
+        return self._with(run=_changed(self.run, settings))
 
     def _with(self, **changes: Any) -> SearchSpace:
         document = self.document.model_copy(update=changes)
@@ -377,14 +380,10 @@ def _within(inner: KeyPath, outer: KeyPath) -> bool:
     return shared > 2 and inner[:shared] == outer[:shared]
 
 
-def _checked(model: Any, changes: Mapping[str, Any]) -> Any:
+def _changed(model: P, changes: Mapping[str, Any]) -> P:
     """A changed copy of a part of a document, validated."""
+    data = {**model.model_dump(), **changes}
     try:
-        return type(model).model_validate({**model.model_dump(), **changes})
-    except ValueError as error:
-        raise UserError(f"found {', '.join(f'{k} {v!r}' for k, v in changes.items())}: {_reason(error)}") from error
-
-
-def _reason(error: ValueError) -> str:
-    lines = str(error).splitlines()
-    return lines[2].strip() if len(lines) > 2 else lines[0]
+        return type(model).model_validate(data)
+    except ValidationError as error:
+        raise UserError(str(first_problem(error, data))) from error

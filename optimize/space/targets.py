@@ -102,12 +102,14 @@ class Assignment:
     """A target and the formula of its value, both concrete.
 
     Attributes:
-        parameter: whose entry in the file this comes from.
+        parameter: what ``value`` is.
+        entry: the entry of the file that this comes from: the same, or a name pattern.
         target: what is set.
         formula: over parameters; ``value`` is written out.
     """
 
     parameter: str
+    entry: str
     target: Target
     formula: Formula
 
@@ -147,7 +149,7 @@ class Naming:
         """The concrete assignment of one target."""
         parameter = self.fill(name, target)
         formula = Formula.bind(self.fill(setting.formula, target), parameter, target.post, target.pre)
-        return Assignment(parameter, target, formula)
+        return Assignment(parameter, name, target, formula)
 
     def _name(self, place: str) -> str:
         layer, _, population = place.partition(".")

@@ -84,7 +84,9 @@ def check_free(studies: Path, name: str) -> Path:
     """
     path = studies / check_name(name)
     if path.exists():
-        raise UserError(f"study {name!r} exists in {studies}; choose another --name, or go on with: eiann resume {path}")
+        raise UserError(
+            f"study {name!r} exists in {studies}; choose another --name, or go on with: eiann resume {path}"
+        )
     return path
 
 
@@ -99,8 +101,8 @@ def new_folder(studies: Path, name: str) -> Iterator[StudyFolder]:
     parents = [folder for folder in (studies, *studies.parents) if not folder.exists()]
     temporary = studies / f".{name}.{secrets.token_hex(4)}{TEMPORARY}"
     try:
-        for folder in ("results", "tables", "best", "logs"):
-            (temporary / folder).mkdir(parents=True)
+        for part in ("results", "tables", "best", "logs"):
+            (temporary / part).mkdir(parents=True)
         yield StudyFolder(temporary)
         try:
             temporary.rename(path)

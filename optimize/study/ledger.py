@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
 from optuna.trial import FrozenTrial, TrialState
 
-from optimize.objective import Seeds
 from optimize.space.document import Value
+from optimize.study.jobs import TrialJob
 from optimize.study.spec import StudySpec
 from optimize.study.spool import Spool, TrialResult
 from optimize.study.storage import Ending, TrialStorage
@@ -27,23 +26,6 @@ ENDED_AS: Final = "ended_as"
 TORN: Final = "the proposal was interrupted before its parameters were complete"
 
 _IN_STORAGE: Final = frozenset({"schema_version", "study_id", "number", "params"})
-
-
-@dataclass(frozen=True)
-class TrialJob:
-    """One trial to be computed.
-
-    Attributes:
-        number: of the trial.
-        attempt: 1 for the first.
-        params: the searched parameters.
-        seeds: (network seed, data seed) of every instance.
-    """
-
-    number: int
-    attempt: int
-    params: Mapping[str, Value]
-    seeds: tuple[Seeds, ...]
 
 
 class Ledger:
@@ -204,7 +186,9 @@ class Ledger:
         return None
 
     def _is_whole(self, trial: FrozenTrial) -> bool:
-        return set(self._spec.search_space.active(trial.params)) - set(self._spec.search_space.fixed) == set(trial.params)
+        return set(self._spec.search_space.active(trial.params)) - set(self._spec.search_space.fixed) == set(
+            trial.params
+        )
 
     def _fail(self, number: int, reason: str) -> None:
         job = TrialJob(number, 1, self._running[number], self._seeds)
@@ -214,4 +198,3 @@ class Ledger:
 def _id_of(trial: FrozenTrial) -> int:
     # Optuna hands out ids of trials in no other way.
     return int(trial._trial_id)  # noqa: SLF001
-

@@ -82,7 +82,9 @@ class Spool:
 
     def attempts(self, number: int) -> list[Path]:
         """Files of the attempts at one trial, the first attempt first."""
-        found = [(int(match[2]), path) for path, match in self._files(f"{number:06d}.*.json") if int(match[1]) == number]
+        found = [
+            (int(match[2]), path) for path, match in self._files(f"{number:06d}.*.json") if int(match[1]) == number
+        ]
         return [path for _, path in sorted(found)]
 
     def read(self, number: int) -> TrialResult | None:

@@ -171,7 +171,7 @@ class TrialStorage:
     def _check_number(self, number: int, template: FrozenTrial) -> None:
         if number != template.number:
             raise StorageConflictError(
-                f"study {self._name!r}: trial {template.number} became trial {number}; another program adds trials to it"
+                f"study {self._name!r}: trial {template.number} became trial {number}; another program adds trials"
             )
 
 

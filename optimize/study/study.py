@@ -14,8 +14,8 @@ from optimize.files import write_text
 from optimize.space import SearchSpace
 from optimize.space.document import NamedWithOptions
 from optimize.study.folder import StudyFolder, new_folder
-from optimize.study.ledger import Ledger
 from optimize.study.lease import Lease
+from optimize.study.ledger import Ledger
 from optimize.study.spec import Point, Resources, StudySpec
 from optimize.study.spool import Spool
 from optimize.study.storage import TrialStorage, open_storage

@@ -23,6 +23,7 @@ from optuna.samplers import BaseSampler
 from optuna.storages import InMemoryStorage
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, Trial, TrialState
+from typing_extensions import override
 
 from optimize import samplers
 from optimize.space import Parameter, SearchSpace
@@ -66,9 +67,7 @@ class Suggester:
         True
     """
 
-    def __init__(
-        self, space: SearchSpace, sampler: NamedWithOptions, seed: int, points: Sequence[Point] = ()
-    ) -> None:
+    def __init__(self, space: SearchSpace, sampler: NamedWithOptions, seed: int, points: Sequence[Point] = ()) -> None:
         self._space = space
         self._parameters = space.searched
         self._points = points
@@ -162,13 +161,16 @@ class _SpaceSampler(BaseSampler):
         self.chosen: dict[str, Value] = {}
         self.unsatisfied: str | None = None
 
+    @override
     def before_trial(self, study: optuna.Study, trial: FrozenTrial) -> None:
         self._fresh(trial.number).before_trial(study, trial)
 
+    @override
     def infer_relative_search_space(self, study: optuna.Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
         """The space is known; Optuna need not look for it in all trials."""
         return dict(self._relative)
 
+    @override
     def sample_relative(
         self, study: optuna.Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
     ) -> dict[str, Any]:
@@ -185,11 +187,13 @@ class _SpaceSampler(BaseSampler):
         self.unsatisfied = violated[0]
         return self._relative_part(search_space)
 
+    @override
     def sample_independent(
         self, study: optuna.Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution
     ) -> Any:
         return self.chosen[param_name]
 
+    @override
     def after_trial(
         self, study: optuna.Study, trial: FrozenTrial, state: TrialState, values: Sequence[float] | None
     ) -> None:

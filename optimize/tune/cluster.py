@@ -60,7 +60,8 @@ def ray_cluster(resources: Resources, address: str | None = None) -> Iterator[Sl
         check_here(resources)
     _start(ray, address)
     try:
-        yield Slots(_slots(ray.cluster_resources(), resources))
+        available: Mapping[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
+        yield Slots(_slots(available, resources))
     finally:
         ray.shutdown()
 

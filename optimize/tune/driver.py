@@ -1,4 +1,4 @@
-"""What a driver decides, apart from where packs are computed: which trials form the next pack, and what comes of each."""
+"""What a driver decides, wherever packs are computed: which trials form the next one, and what comes of each."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ class Driver:
     """
 
     def __init__(
-        self, ledger: Ledger, budget: int, pack_size: int, watch: Callable[[DriverStatus], None] = lambda status: None
+        self, ledger: Ledger, budget: int, pack_size: int, watch: Callable[[DriverStatus], None] = lambda _status: None
     ) -> None:
         self._ledger = ledger
         self._pack_size = pack_size
@@ -88,15 +88,9 @@ class Driver:
             seconds=time.monotonic() - self._clock,
         )
 
-    @property
-    def finished(self) -> bool:
+    def is_finished(self) -> bool:
         """Whether nothing is left to do and nothing is being done."""
         return not self._running and not self._alone and not self._adopted and self._open <= 0
-
-    @property
-    def exhausted(self) -> bool:
-        """Whether there will be no further pack, unless a running one fails."""
-        return not self._alone and not self._adopted and self._open <= 0
 
     @property
     def _open(self) -> int:

@@ -28,7 +28,9 @@ class StudyStopped(Exception):  # noqa: N818
     """The run was asked to stop, and did; the study can be resumed."""
 
 
-def run_study(study: Study, slots: Slots, *, resources: Resources | None = None, watch: Watch = lambda status: None) -> None:
+def run_study(
+    study: Study, slots: Slots, *, resources: Resources | None = None, watch: Watch = lambda _status: None
+) -> None:
     """Run packs on the Ray cluster that this process is connected to, until the study has its budget.
 
     Args:
@@ -46,10 +48,8 @@ def run_study(study: Study, slots: Slots, *, resources: Resources | None = None,
         driver = Driver(ledger, study.budget, used.pack, watch)
         watch(driver.status)
         try:
-            if not driver.finished:
+            if not driver.is_finished():
                 _fit(study, driver, slots, used, lambda: _check(stop, lease))
-        except UserError:
-            raise
         finally:
             logging.getLogger(__name__).info("stopped at %d of %d trials", driver.status.ended, study.budget)
         watch(driver.status)
@@ -77,7 +77,7 @@ def _fit(study: Study, driver: Driver, slots: Slots, resources: Resources, check
             placed,
             tune_config=ray.tune.TuneConfig(
                 search_alg=PackSearcher(driver, slots.packs),
-                scheduler=PackScheduler(),
+                scheduler=PackScheduler(),  # type: ignore[no-untyped-call]
                 num_samples=-1,
                 reuse_actors=True,
                 trial_name_creator=_name,
@@ -120,7 +120,7 @@ def _stop_requests() -> Iterator[threading.Event]:
         yield event
         return
 
-    def request(number: int, frame: FrameType | None) -> None:
+    def request(number: int, _frame: FrameType | None) -> None:
         event.set()
         signal.signal(number, signal.SIG_DFL if number == signal.SIGTERM else signal.default_int_handler)
 

@@ -9,6 +9,7 @@ import ray.tune
 from ray.tune.experiment import Trial
 from ray.tune.schedulers import FIFOScheduler
 from ray.tune.search import Searcher
+from typing_extensions import override
 
 from optimize.study import TrialResult
 from optimize.tune.driver import Driver
@@ -29,7 +30,7 @@ class _NotPickled:
         return {}
 
 
-class PackSearcher(_NotPickled, Searcher):  # type: ignore[misc]
+class PackSearcher(_NotPickled, Searcher):
     """Suggests a pack whenever a slot is free.
 
     All state is the study's storage: there is nothing to save or restore, and nothing of it is ever pickled.
@@ -40,48 +41,55 @@ class PackSearcher(_NotPickled, Searcher):  # type: ignore[misc]
         self._driver = driver
         self._slots = slots
 
-    def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
+    @override
+    def suggest(self, trial_id: str) -> Any:
         """The next pack, ``None`` for not now, or ``FINISHED``."""
-        if self._driver.finished:
+        if self._driver.is_finished():
             return str(Searcher.FINISHED)
         if self._driver.status.running >= self._slots:
             return None
         pack = self._driver.next_pack()
         if pack is None:
             # Trials without any satisfying point end at once; they may have used up the budget.
-            return str(Searcher.FINISHED) if self._driver.finished else None
+            return str(Searcher.FINISHED) if self._driver.is_finished() else None
         return {PACK: pack}
 
+    @override
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
         """Results arrive through ``PackCallback``, which also learns why a pack failed."""
 
+    @override
     def get_state(self) -> dict[str, Any]:
         """Nothing."""
         return {}
 
+    @override
     def set_state(self, state: dict[str, Any]) -> None:
         """Nothing."""
 
+    @override
     def save(self, checkpoint_path: str) -> None:
         """Nothing."""
 
+    @override
     def restore(self, checkpoint_path: str) -> None:
         """Nothing."""
 
 
-class PackScheduler(FIFOScheduler):  # type: ignore[misc]
+class PackScheduler(FIFOScheduler):
     """First come, first served, except that a pack whose worker is starting waits for that worker.
 
     Ray's own gives it to the next worker that is free and throws the starting one away. With packs shorter than the
     start of a process, all but one of the slots would then be starting for ever.
     """
 
+    @override
     def choose_trial_to_run(self, tune_controller: Any) -> Trial | None:
         """None in particular: packs without a worker take the free one, in their order."""
         return None
 
 
-class PackCallback(_NotPickled, ray.tune.Callback):  # type: ignore[misc]
+class PackCallback(_NotPickled, ray.tune.Callback):
     """Brings results and failures of packs to the driver, and lets a stop take effect between two events.
 
     Args:
@@ -94,10 +102,12 @@ class PackCallback(_NotPickled, ray.tune.Callback):  # type: ignore[misc]
         self._driver = driver
         self._check = check
 
+    @override
     def on_step_begin(self, iteration: int, trials: list[Trial], **info: Any) -> None:
         """Let a stop take effect."""
         self._check()
 
+    @override
     def on_trial_result(
         self, iteration: int, trials: list[Trial], trial: Trial, result: dict[str, Any], **info: Any
     ) -> None:
@@ -106,10 +116,12 @@ class PackCallback(_NotPickled, ray.tune.Callback):  # type: ignore[misc]
         results = [TrialResult.model_validate_json(text) for text in texts]
         self._driver.receive(_pack_of(trial), results)
 
+    @override
     def on_trial_error(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
         """A worker raised or died."""
         self._driver.fail(_pack_of(trial), reason_of(trial))
 
+    @override
     def get_state(self) -> dict[str, Any] | None:
         """Nothing."""
         return None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any, Final
 
@@ -54,6 +53,4 @@ class PackTrainable(ray.tune.Trainable):
 def worker_environment(resources_cpus: float) -> dict[str, str]:
     """Environment of worker processes: threads as many as the pack has CPUs."""
     threads = str(max(1, int(resources_cpus)))
-    return {name: threads for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")}
-
-
+    return dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), threads)

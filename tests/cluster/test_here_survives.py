@@ -23,7 +23,8 @@ from cluster import HereProfile, HereRunner, JobSpec
 fcntl.ioctl(0, termios.TIOCSCTTY, 0)  # this session's terminal is the one on its standard input
 runner = HereRunner(HereProfile(), Path(sys.argv[1]))
 gate = sys.argv[2]
-runner.submit(JobSpec(name="detached", command=("sh", "-c", f"while [ ! -e '{gate}' ]; do sleep 0.05; done; echo survived")))
+script = f"while [ ! -e '{gate}' ]; do sleep 0.05; done; echo survived"
+runner.submit(JobSpec(name="detached", command=("sh", "-c", script)))
 print("submitted", flush=True)
 sys.stdin.read()
 """
@@ -127,3 +128,4 @@ def test_a_damaged_record_is_named(runner: HereRunner) -> None:
     (runner.folder / "sleeper" / "exit.json").write_text("{")
     with pytest.raises(ClusterError, match=r"sleeper/exit.json: not a record of a job: "):
         runner.status("sleeper")
+    (runner.folder / "sleeper" / "exit.json").unlink()

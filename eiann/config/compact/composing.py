@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from enum import Enum
 from typing import TYPE_CHECKING, Any
 
 from eiann.config.clauses import Call, Value, format_value
@@ -16,8 +17,16 @@ from eiann.config.yaml_source import Plain
 if TYPE_CHECKING:
     from eiann.config.schema import NetworkConfig, PopulationConfig, ProjectionConfig
 
-Words = dict[str, "Plain | Call"]
-"""Words and values of one line, in the order in which they are written. True stands for a word without a value."""
+
+class _Alone(Enum):
+    """Stands for a word without a value."""
+
+    WORD = 0
+
+
+ALONE = _Alone.WORD
+Words = dict[str, "Plain | Call | _Alone"]
+"""Words and values of one line, in the order in which they are written."""
 
 _CELL_WORDS = {"E": "excitatory", "I": "inhibitory"}
 _PHASES = {"backward": "B", "all": "A"}
@@ -44,11 +53,11 @@ def compose(config: NetworkConfig) -> dict[str, Plain]:
 
 def _line(words: Words) -> Plain:
     """The words as a list of clauses, or as a mapping where the little language cannot say a value."""
-    texts = [(word, "" if value is True else format_value(value)) for word, value in words.items()]
+    texts = [(word, "" if value is ALONE else format_value(value)) for word, value in words.items()]
     if all(text is not None for _, text in texts):
         line = ", ".join(str(text) if word == "size" else f"{word} {text}".strip() for word, text in texts)
         return int(line) if set(words) == {"size"} else line or None
-    return {word: _as_data(value) for word, value in words.items()}
+    return {word: True if value is ALONE else _as_data(value) for word, value in words.items()}
 
 
 def _as_data(value: Value) -> Plain:
@@ -103,11 +112,11 @@ def _populations(
         cell: Words = {}
         kinds = {types[item] for item in same}
         if len(kinds) == 1 and (kind := kinds.pop()):
-            cell[_CELL_WORDS[kind]] = True
+            cell[_CELL_WORDS[kind]] = ALONE
         else:
             for item in same:
                 kind = types[item]
-                own[item] = {**own[item], **({_CELL_WORDS[kind]: True} if kind else {})}
+                own[item] = {**own[item], **({_CELL_WORDS[kind]: ALONE} if kind else {})}
         sharing = [item for item in same if item[0] != first and item not in topology.closed]
         if sharing:
             for word in ("activation", "tau", "bias", "bias_init", "bias_bounds"):
@@ -195,7 +204,7 @@ def _projection_words(item: ProjectionConfig, pair: Projection, types: dict[Popu
     if item.learning_rule is not None:
         words["rule"] = Call(item.learning_rule, (), item.learning_rule_kwargs or {})
     bounds = None if item.weight_bounds is None else _numbers(item.weight_bounds)
-    if (initializer := _initializer(item, pair, signed=is_signed(bounds))) is not True:
+    if (initializer := _initializer(item, pair, signed=is_signed(bounds))) is not ALONE:
         words["init"] = initializer
     if item.weight_constraint is not None:
         words["constraint"] = Call(item.weight_constraint, (), _reversed(item.weight_constraint_kwargs or {}, pair))
@@ -203,29 +212,29 @@ def _projection_words(item: ProjectionConfig, pair: Projection, types: dict[Popu
         words["bounds"] = bounds
     direction = DIRECTIONS.get(item.direction, item.direction)
     if direction != default_direction(post, pre):
-        words[direction] = True
+        words[direction] = ALONE
     phase = PHASES.get(item.update_phase, item.update_phase)
     if phase in _PHASES:
         words["phase"] = _PHASES[phase]
     if item.compartment is not None:
-        words[item.compartment] = True
+        words[item.compartment] = ALONE
     numbers = ("kernel_size", "stride", "padding", "dilation", "groups", "padding_mode")
     return {**words, **{key: value for key in numbers if (value := getattr(item, key)) is not None}}
 
 
-def _initializer(item: ProjectionConfig, pair: Projection, *, signed: bool) -> Plain | Call:
-    """The value of ``init``; True where the default is meant."""
+def _initializer(item: ProjectionConfig, pair: Projection, *, signed: bool) -> Plain | Call | _Alone:
+    """The value of ``init``; ALONE where the default is meant."""
     name, arguments = item.weight_init, item.weight_init_args
     if isinstance(arguments, dict):
         return Call(name or "clone", (), _reversed(arguments, pair))
     numbers = _numbers(arguments or ())
     if name is None:
-        return None if signed else True
+        return None if signed else ALONE
     if name == ("half_kaiming" if signed else "scaled_kaiming"):
         if len(numbers) == 1:
             return numbers[0]
         if not numbers and signed:
-            return True
+            return ALONE
     return Call(name, tuple(numbers))
 
 

@@ -100,6 +100,8 @@ def test_only_the_first_fields_are_drawn_and_the_title_says_so() -> None:
 
 def test_words_are_legible() -> None:
     weights = state()
+    long = [f"module_dict.OutputSomaI_{name}.weight" for name in ("OutputSomaI", "OutputE", "OutputDendI", "H2E")]
+    weights |= dict.fromkeys(long, weights[NAMES[0]])
     for figure in (
         weight_matrices(weights),
         weight_histograms(weights, before=weights),

@@ -1,0 +1,170 @@
+"""Arenas: one block of memory per replica for values, weights and masks, and the tables that say where each lies."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from eiann.executors.native.library import Batch
+from eiann.executors.native.lowering import Lowered
+
+if TYPE_CHECKING:
+    from eiann.network.network import Network
+
+ALIGNMENT_BYTES = 64
+REGISTER_BYTES = 32
+
+
+class Arenas:
+    """Memory of all replicas for one lowered program.
+
+    Args:
+        network: whose parameters and states are copied in.
+        lowered: the program's code.
+        batch: samples that are evaluated together; 1 for training.
+    """
+
+    def __init__(self, network: Network, lowered: Lowered, batch: int = 1) -> None:
+        self.network = network
+        self.lowered = lowered
+        self.batch = batch
+        self.type = np.dtype(np.float64 if network.dtype == torch.float64 else np.float32)
+        self._lanes = REGISTER_BYTES // self.type.itemsize
+        self._align = ALIGNMENT_BYTES // self.type.itemsize
+        sizes = [tuple(p.units for p in a.populations) for a in network.architectures]
+        self._kinds = {size: number for number, size in enumerate(dict.fromkeys(sizes))}
+        self.layout = np.array([self._kinds[size] for size in sizes], dtype=np.int32)
+        values, weights = len(lowered.program.values), len(network.weights)
+        shape = (len(self._kinds), values)
+        self.value_offset = np.zeros(shape, dtype=np.int64)
+        self.value_length = np.zeros(shape, dtype=np.int32)
+        self.weight_offset = np.zeros((len(self._kinds), weights), dtype=np.int64)
+        self.mask_offset = np.zeros_like(self.weight_offset)
+        self.pre = np.zeros((len(self._kinds), weights), dtype=np.int32)
+        self.post = np.zeros_like(self.pre)
+        totals = [self._lay_out(kind, size) for size, kind in self._kinds.items()]
+        self.arenas = [_aligned(totals[kind], self.type) for kind in self.layout]
+        self.pointers = np.array([arena.ctypes.data for arena in self.arenas], dtype=np.uintp)
+        self.numbers = np.ascontiguousarray(np.array(lowered.numbers, dtype=self.type).reshape(-1, network.R).T)
+        self.code = np.array(lowered.code, dtype=np.int32)
+
+    # ------------------------------------------------------------------------------------------------------------- layout
+
+    def _padded(self, n: int) -> int:
+        return -(-n // self._lanes) * self._lanes
+
+    def _lay_out(self, kind: int, sizes: tuple[int, ...]) -> int:
+        """Fill the tables of one combination of population sizes; the size of its arena."""
+        total = 0
+        places: dict[tuple[int, int], int] = {}
+        for value, slot in self.lowered.slots.items():
+            n = sizes[self.lowered.program.values[value].population]
+            if slot not in places:
+                places[slot] = total
+                total += self._aligned(self._padded(n) * self.batch)
+            self.value_offset[kind, value] = places[slot]
+            self.value_length[kind, value] = n
+        for index in self.network.weights:
+            j = self.network.architecture.projections[index]
+            self.pre[kind, index], self.post[kind, index] = sizes[j.pre], sizes[j.post]
+            block = self._aligned(sizes[j.pre] * self._padded(sizes[j.post]))
+            self.weight_offset[kind, index] = total
+            total += block
+            if index in self.network.masks:
+                self.mask_offset[kind, index] = total
+                total += block
+        return total
+
+    def _aligned(self, n: int) -> int:
+        return -(-n // self._align) * self._align
+
+    def structure(self, threads: int) -> Batch:
+        """The argument of the interpreter; valid as long as this object lives."""
+        program = self.lowered.program
+        return Batch(
+            code=self.code.ctypes.data,
+            code_length=len(self.code),
+            replicas=self.network.R,
+            values=self.value_offset.shape[1],
+            weights=self.weight_offset.shape[1],
+            numbers=self.numbers.shape[1],
+            layout=self.layout.ctypes.data,
+            value_offset=self.value_offset.ctypes.data,
+            value_length=self.value_length.ctypes.data,
+            weight_offset=self.weight_offset.ctypes.data,
+            mask_offset=self.mask_offset.ctypes.data,
+            pre=self.pre.ctypes.data,
+            post=self.post.ctypes.data,
+            arena=self.pointers.ctypes.data,
+            number=self.numbers.ctypes.data,
+            input=program.inputs,
+            target=-1 if program.target is None else program.target,
+            threads=threads,
+        )
+
+    # -------------------------------------------------------------------------------------------------------------- access
+
+    def value(self, replica: int, value: int) -> NDArray[np.floating]:
+        """View of a value, (batch, units)."""
+        kind = self.layout[replica]
+        start, n = int(self.value_offset[kind, value]), int(self.value_length[kind, value])
+        row = self._padded(n)
+        return self.arenas[replica][start : start + row * self.batch].reshape(self.batch, row)[:, :n]
+
+    def weight(self, replica: int, index: int, *, mask: bool = False) -> NDArray[np.floating]:
+        """View of a weight or mask as (post, pre)."""
+        kind = self.layout[replica]
+        start = int((self.mask_offset if mask else self.weight_offset)[kind, index])
+        pre, post = int(self.pre[kind, index]), int(self.post[kind, index])
+        row = self._padded(post)
+        return self.arenas[replica][start : start + pre * row].reshape(pre, row)[:, :post].T
+
+    def copy_in(self) -> None:
+        """Parameters, masks and states of the network into the arenas."""
+        network = self.network
+        sources = [(index, False, tensor.numpy()) for index, tensor in network.weights.items()]
+        sources += [(index, True, tensor.numpy()) for index, tensor in network.masks.items()]
+        states = {value: network.state(name).numpy() for name, value in self.lowered.program.states.items() if value in self.lowered.slots}
+        for replica in range(network.R):
+            for index, mask, source in sources:
+                view = self.weight(replica, index, mask=mask)
+                view[...] = source[replica, : view.shape[0], : view.shape[1]]
+            for value, state in states.items():
+                view = self.value(replica, value)
+                view[...] = state[replica, : view.shape[1]]
+
+    def copy_out(self) -> None:
+        """Weights and states back to the network; clones that exist only as products are written out."""
+        network = self.network
+        virtual = {clone.weight: clone for clone in self.lowered.simplified.virtual}
+        states = {value: network.state(name).numpy() for name, value in self.lowered.program.states.items() if value in self.lowered.slots}
+        for replica in range(network.R):
+            for index, tensor in network.weights.items():
+                view = self.weight(replica, index)
+                clone = virtual.get(index)
+                if clone is not None:
+                    view[...] = (self.weight(replica, clone.source) * self.numbers[replica, clone.factor]).T
+                tensor.numpy()[replica, : view.shape[0], : view.shape[1]] = view
+            for value, state in states.items():
+                view = self.value(replica, value)
+                state[replica, : view.shape[1]] = view[0]
+
+    def gather(self, value: int, rows: int = 1) -> torch.Tensor:
+        """A value of all replicas, (R, rows, largest population), zeros where padded."""
+        width = self.network.width(self.lowered.program.values[value].population)
+        found = np.zeros((self.network.R, rows, width), dtype=self.type)
+        for replica in range(self.network.R):
+            view = self.value(replica, value)
+            found[replica, :, : view.shape[1]] = view[:rows]
+        return torch.from_numpy(found)
+
+
+def _aligned(count: int, kind: np.dtype[np.floating]) -> NDArray[np.floating]:
+    """Zeros that begin at a cache line."""
+    extra = ALIGNMENT_BYTES // kind.itemsize
+    block = np.zeros(count + extra, dtype=kind)
+    shift = (-block.ctypes.data % ALIGNMENT_BYTES) // kind.itemsize
+    return block[shift : shift + count]

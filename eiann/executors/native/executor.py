@@ -1,0 +1,143 @@
+"""Training runs and evaluation on the native executor."""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from eiann.executors.base import TrainingData
+from eiann.executors.native.arena import Arenas
+from eiann.executors.native.library import load
+from eiann.executors.native.lowering import ACTIVATIONS, FORMS, MOST_PRODUCTS, lower
+from eiann.executors.native.simplify import Simplified, UpdateRows, simplify
+from eiann.network.architecture import Architecture
+from eiann.program import ops
+from eiann.program.compile import Program, compile_evaluation, compile_training
+
+if TYPE_CHECKING:
+    from eiann.network.network import Network
+
+#: Samples that go through a replica's arena together in an evaluation.
+EVALUATION_CHUNK = 48
+
+
+class NativeExecutor:
+    """Float32 and float64 on the CPU: dense populations, all local rules, plain gradient descent."""
+
+    name = "native"
+
+    def refusal(self, network: Network, batch_size: int = 1) -> str | None:
+        """Why it cannot run this network, or None."""
+        if network.device.type != "cpu":
+            return "the network is not on the CPU"
+        if network.dtype not in (torch.float32, torch.float64):
+            return f"it computes in float32 or float64, not {network.dtype}"
+        if batch_size != 1:
+            return "mini-batches are trained by the torch executor"
+        reason = _uncovered(network.architecture)
+        if reason is None:
+            library, reason = load()
+            return None if library is not None else reason
+        return reason
+
+    def begin(self, network: Network, data: TrainingData, watch: Sequence[str]) -> NativeSession:
+        """Prepare a training run."""
+        return NativeSession(network, data, watch)
+
+    def evaluate(self, network: Network, inputs: Tensor, names: Sequence[str]) -> Iterator[tuple[slice, dict[str, Tensor]]]:
+        """Forward phases of all samples, in chunks."""
+        library = _library()
+        program = compile_evaluation(network.architecture)
+        simplified = Simplified(program.operations, ())
+        arenas = Arenas(network, lower(network, program, simplified, names), batch=EVALUATION_CHUNK)
+        arenas.copy_in()
+        call = library.evaluate_double if network.dtype == torch.float64 else library.evaluate_float
+        structure = arenas.structure(torch.get_num_threads())
+        flat = inputs.flatten(1).to(network.dtype).contiguous()
+        for start in range(0, len(flat), EVALUATION_CHUNK):
+            rows = slice(start, min(start + EVALUATION_CHUNK, len(flat)))
+            count = rows.stop - rows.start
+            chunk = flat[rows]
+            call(ctypes.byref(structure), ctypes.c_void_p(chunk.data_ptr()), ctypes.c_int64(flat.shape[1]), ctypes.c_int32(count))
+            yield rows, {name: arenas.gather(program.names[name], count) for name in names}
+
+
+class NativeSession:
+    """A training run: each call trains every replica on a block of samples, replica after replica."""
+
+    def __init__(self, network: Network, data: TrainingData, watch: Sequence[str]) -> None:
+        self._library = _library()
+        self._network = network
+        self._program: Program = compile_training(network.architecture)
+        simplified = simplify(self._program, _clones_hold(network, self._program))
+        self._arenas = Arenas(network, lower(network, self._program, simplified, watch))
+        self._arenas.copy_in()
+        self._inputs = data.inputs.flatten(1).to(network.dtype).contiguous()
+        self._targets = data.targets.to(network.dtype).contiguous()
+
+    def run(self, order: Tensor) -> Tensor:
+        """Train on the next samples; see ``Session``. Other Python threads run meanwhile."""
+        network = self._network
+        order = order.contiguous()
+        steps = order.shape[1]
+        if order.numel() and not 0 <= int(order.min()) <= int(order.max()) < len(self._inputs):
+            raise IndexError(f"sample order outside of 0..{len(self._inputs) - 1}")
+        losses = torch.zeros(network.R, steps, dtype=network.dtype)
+        call = self._library.train_double if network.dtype == torch.float64 else self._library.train_float
+        structure = self._arenas.structure(torch.get_num_threads())
+        pointers = [ctypes.c_void_p(t.data_ptr()) for t in (self._inputs, self._targets, order, losses)]
+        features, classes, stride = (ctypes.c_int64(n) for n in (self._inputs.shape[1], self._targets.shape[1], steps))
+        call(ctypes.byref(structure), pointers[0], features, pointers[1], classes, pointers[2], stride, ctypes.c_int32(steps), pointers[3])
+        return losses
+
+    def named(self, name: str) -> Tensor:
+        """A watched value of the last sample, (R, 1, units)."""
+        return self._arenas.gather(self._program.names[name])
+
+    def store(self) -> None:
+        """Write parameters and states back to the network."""
+        self._arenas.copy_out()
+
+
+def _library() -> ctypes.CDLL:
+    library, reason = load()
+    if library is None:
+        raise RuntimeError(reason)
+    return library
+
+
+def _uncovered(architecture: Architecture) -> str | None:
+    """The first thing in a network that the interpreter does not know."""
+    for p in architecture.populations:
+        if p.is_image or p.copies:
+            return f"{p.label} is an image population"
+        if p.activation.name not in ACTIVATIONS:
+            return f"the activation {p.activation.name} of {p.label}"
+    program = compile_training(architecture)
+    operations = simplify(program, clones_hold=False).operations
+    learns_by_gradient = any(isinstance(op, ops.GradientStepWeight | ops.GradientStepBias) for op in program.operations)
+    if learns_by_gradient and architecture.optimizer is not None and not architecture.optimizer.plain:
+        return f"the optimizer {type(architecture.optimizer).__name__} with state"
+    for op in operations:
+        if type(op) not in FORMS:
+            return f"the operation {type(op).__name__}"
+        if isinstance(op, ops.Select) and op.stochastic:
+            return "units are drawn at random"
+        if isinstance(op, UpdateRows) and len(op.us) > MOST_PRODUCTS:
+            return f"a gradient over more than {MOST_PRODUCTS} time steps"
+    return None
+
+
+def _clones_hold(network: Network, program: Program) -> bool:
+    """Whether every clone equals its source now, as it does unless parameters were overwritten."""
+    for op in program.operations:
+        if isinstance(op, ops.Clone) and op.source2 is None:
+            factor = torch.tensor(network.number(program.numbers[op.factor]), dtype=network.dtype).reshape(-1, 1, 1)
+            copy = network.weights[op.source] * factor
+            if not torch.equal(network.weights[op.weight], copy.transpose(1, 2) if op.transpose else copy):
+                return False
+    return True

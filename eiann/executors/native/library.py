@@ -1,0 +1,99 @@
+"""Builds the C++ interpreter once per machine and calls it.
+
+The library is compiled at first use with the machine's own compiler and instruction set, and kept in the user's cache under a name made of
+source, compiler and processor; a second process finds it there.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+import hashlib
+import os
+import platform
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+
+SOURCE = Path(__file__).with_name("kernel.cpp")
+FLAGS = ("-O3", "-march=native", "-std=c++17", "-fPIC", "-shared", "-fno-math-errno", "-pthread")
+COMPILERS = ("g++", "clang++", "c++")
+BUILD_LIMIT_SECONDS = 300
+
+
+class Batch(ctypes.Structure):
+    """Mirror of ``struct Batch`` in kernel.cpp."""
+
+    _fields_ = (
+        ("code", ctypes.c_void_p),
+        ("code_length", ctypes.c_int64),
+        ("replicas", ctypes.c_int32),
+        ("values", ctypes.c_int32),
+        ("weights", ctypes.c_int32),
+        ("numbers", ctypes.c_int32),
+        ("layout", ctypes.c_void_p),
+        ("value_offset", ctypes.c_void_p),
+        ("value_length", ctypes.c_void_p),
+        ("weight_offset", ctypes.c_void_p),
+        ("mask_offset", ctypes.c_void_p),
+        ("pre", ctypes.c_void_p),
+        ("post", ctypes.c_void_p),
+        ("arena", ctypes.c_void_p),
+        ("number", ctypes.c_void_p),
+        ("input", ctypes.c_int32),
+        ("target", ctypes.c_int32),
+        ("threads", ctypes.c_int32),
+    )
+
+
+def cache_folder() -> Path:
+    """Where the compiled library is kept: EIANN_CACHE, or the user's cache folder."""
+    chosen = os.environ.get("EIANN_CACHE")
+    if chosen:
+        return Path(chosen)
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "eiann"
+
+
+def _compiler() -> str | None:
+    chosen = os.environ.get("CXX")
+    names = (chosen, *COMPILERS) if chosen else COMPILERS
+    return next((path for path in map(shutil.which, names) if path), None)
+
+
+def _fingerprint(compiler: str) -> str:
+    """Changes with source, flags, compiler and processor."""
+    version = subprocess.run([compiler, "--version"], capture_output=True, check=True, timeout=60).stdout
+    processor = platform.machine().encode()
+    info = Path("/proc/cpuinfo")
+    if info.exists():
+        lines = info.read_text().splitlines()
+        processor += "".join(line for line in lines[:40] if line.startswith(("flags", "Features", "model name"))).encode()
+    return hashlib.sha256(SOURCE.read_bytes() + " ".join(FLAGS).encode() + version + processor).hexdigest()[:16]
+
+
+@functools.cache
+def load() -> tuple[ctypes.CDLL | None, str]:
+    """The library, or None and in one line why there is none."""
+    compiler = _compiler()
+    if compiler is None:
+        return None, "no C++ compiler found (install g++, or set CXX)"
+    try:
+        target = cache_folder() / f"native-{_fingerprint(compiler)}.so"
+        if not target.exists():
+            _build(compiler, target)
+        return ctypes.CDLL(str(target)), ""
+    except subprocess.CalledProcessError as error:
+        lines = error.stderr.decode(errors="replace").strip().splitlines() or ["no message"]
+        return None, f"{compiler} could not build it: {lines[0]}"
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return None, f"it could not be built: {error}"
+
+
+def _build(compiler: str, target: Path) -> None:
+    """Compile into a temporary file beside the target and rename: processes that start together do not disturb each other."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=target.parent) as folder:
+        built = Path(folder) / target.name
+        subprocess.run([compiler, *FLAGS, "-o", str(built), str(SOURCE)], capture_output=True, check=True, timeout=BUILD_LIMIT_SECONDS)
+        built.replace(target)

@@ -1,0 +1,26 @@
+"""What a trainer is given to compute."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from optimize.objective import Seeds
+from optimize.space.document import Value
+
+
+@dataclass(frozen=True)
+class TrialJob:
+    """One trial to be computed.
+
+    Attributes:
+        number: of the trial.
+        attempt: 1 for the first.
+        params: the searched parameters.
+        seeds: (network seed, data seed) of every instance.
+    """
+
+    number: int
+    attempt: int
+    params: Mapping[str, Value]
+    seeds: tuple[Seeds, ...]

@@ -1,4 +1,4 @@
-"""Networks of excitatory and inhibitory rate units with biologically plausible learning rules, trained as batches of replicas."""
+"""Networks of excitatory and inhibitory rate units with local learning rules, trained as batches of replicas."""
 
 from eiann import data
 from eiann.config import NetworkConfig

@@ -58,7 +58,7 @@ class Activation:
         return tuple(float(str(kwargs.get(key, default))) for key, default in self.parameters.items())
 
     def backward(self, g: Tensor, z: Tensor, a: Tensor, *parameters: Tensor) -> Tensor:
-        """g * phi'(z), of the shape of z."""
+        """G * phi'(z), of the shape of z."""
         if self.gradient is not None:
             return self.gradient(g, z, a, *parameters)
         with torch.enable_grad():
@@ -93,13 +93,20 @@ for _activation in (
     Activation("linear", lambda z: z, gradient=lambda g, z, a: g, rounds_alike=True),
     Activation("relu", torch.relu, gradient=lambda g, z, a: g * (a > 0), rounds_alike=True),
     Activation("polynomial", lambda z, a, n: a * z.clamp(min=0) ** n, {"a": 1.0, "n": 2.0}, _polynomial_gradient),
-    Activation("srelu", lambda z, low, high: torch.minimum(torch.maximum(z, low), high), {"min": 0.0, "max": 1.0}, rounds_alike=True),
+    Activation(
+        "srelu",
+        lambda z, low, high: torch.minimum(torch.maximum(z, low), high),
+        {"min": 0.0, "max": 1.0},
+        rounds_alike=True,
+    ),
     Activation("softmax", lambda z: torch.softmax(z, dim=-1), silent_at_zero=False, elementwise=False),
     Activation("sigmoid", torch.sigmoid, gradient=lambda g, z, a: g * (1 - a) * a, silent_at_zero=False),
     Activation("tanh", torch.tanh, gradient=lambda g, z, a: g * (1 - a * a)),
     Activation("softplus", _softplus, {"beta": 1.0, "threshold": 20.0}, silent_at_zero=False),
     Activation("elu", lambda z, alpha: torch.where(z > 0, z, alpha * torch.expm1(z.clamp(max=0))), {"alpha": 1.0}),
-    Activation("leaky_relu", lambda z, slope: torch.where(z > 0, z, slope * z), {"negative_slope": 0.01}, rounds_alike=True),
+    Activation(
+        "leaky_relu", lambda z, slope: torch.where(z > 0, z, slope * z), {"negative_slope": 0.01}, rounds_alike=True
+    ),
     Activation("relu6", F.relu6, rounds_alike=True),
     Activation("gelu", F.gelu),
     Activation("selu", F.selu),

@@ -39,8 +39,8 @@ class NoAutapses(Constraint):
 class NormalizeWeight(Constraint):
     """Each unit's incoming weights sum to ``scale`` in absolute value; rows of zeros stay zero.
 
-    W_ik := scale * W_ik / sum_k |W_ik|. Signs survive. Unless ``autapses``, the diagonal of a projection of a population to itself is
-    set to zero first.
+    W_ik := scale * W_ik / sum_k |W_ik|. Signs survive. Unless ``autapses``, the diagonal of a projection of a
+    population to itself is set to zero first.
     """
 
     name: ClassVar[str] = "normalize_weight"
@@ -53,8 +53,8 @@ class NormalizeWeight(Constraint):
 class CloneWeight(Constraint):
     """Feedback weights that follow others: W := sign * scale * W_source (* W_source2 elementwise), transposed if asked.
 
-    ``source`` names a projection, ``'Output.E.H2.E'`` (post, then pre) or ``'OutputE_H2E'``. A clone of a clone that comes later
-    in the order copies the value of the step before.
+    ``source`` names a projection, ``'Output.E.H2.E'`` (post, then pre) or ``'OutputE_H2E'``. A clone of a clone that
+    comes later in the order copies the value of the step before.
     """
 
     name: ClassVar[str] = "clone_weight"
@@ -74,8 +74,9 @@ class CloneWeight(Constraint):
 class ReceptiveFieldMask(Constraint):
     """Each unit sees a square window of the input image, at a place drawn once at construction.
 
-    ``receptive_field_size`` is the edge in pixels; ``image_dims`` is (rows, columns) or (channels, rows, columns), the window
-    being the same in all channels. With ``apply_weight_norm``, ``normalize_weight`` with the other parameters follows.
+    ``receptive_field_size`` is the edge in pixels; ``image_dims`` is (rows, columns) or (channels, rows, columns),
+    the window being the same in all channels. With ``apply_weight_norm``, ``normalize_weight`` with the other
+    parameters follows.
     """
 
     name: ClassVar[str] = "receptive_field_mask"
@@ -109,7 +110,10 @@ def parse_constraint(name: str, kwargs: Mapping[str, Any]) -> Constraint:
         raise ConfigError(error.message, ("weight_constraint",)) from error
     constraint = parse_declaration(declaration, kwargs, ("weight_constraint_kwargs",))
     if isinstance(constraint, NormalizeWeight | ReceptiveFieldMask) and constraint.axis != 1:
-        raise ConfigError(f"found {constraint.axis}; weights are normalized over the presynaptic axis, 1", ("weight_constraint_kwargs", "axis"))
+        raise ConfigError(
+            f"found {constraint.axis}; weights are normalized over the presynaptic axis, 1",
+            ("weight_constraint_kwargs", "axis"),
+        )
     if isinstance(constraint, ReceptiveFieldMask):
         check_receptive_field(constraint)
     return constraint
@@ -120,10 +124,13 @@ def check_receptive_field(constraint: ReceptiveFieldMask) -> None:
     where = ("weight_constraint_kwargs",)
     dims = constraint.image_dims
     if len(dims) not in (2, 3) or min(dims) < 1:
-        raise ConfigError(f"found {list(dims)}; image_dims is [rows, columns] or [channels, rows, columns]", (*where, "image_dims"))
+        raise ConfigError(
+            f"found {list(dims)}; image_dims is [rows, columns] or [channels, rows, columns]", (*where, "image_dims")
+        )
     if constraint.receptive_field_size > min(dims[-2:]):
         raise ConfigError(
-            f"found {constraint.receptive_field_size}; the window fits the image of {dims[-2]} x {dims[-1]}", (*where, "receptive_field_size")
+            f"found {constraint.receptive_field_size}; the window fits the image of {dims[-2]} x {dims[-1]}",
+            (*where, "receptive_field_size"),
         )
     if constraint.apply_weight_norm and constraint.scale is None:
         raise ConfigError("found no scale; apply_weight_norm needs one", where)

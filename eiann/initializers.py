@@ -1,7 +1,7 @@
 """Initial weights and biases: each fills a tensor in place from an explicit generator.
 
-A replica's tensors are drawn at its own size, in its own order, from its own generator, so a replica starts from the same
-numbers alone and in a batch. The orders are those of the reference model (one stream per network, see
+A replica's tensors are drawn at its own size, in its own order, from its own generator, so a replica starts from the
+same numbers alone and in a batch. The orders are those of the reference model (one stream per network, see
 ``eiann.network.construction``).
 """
 
@@ -37,9 +37,7 @@ def _scale(arguments: Sequence[float], name: str) -> float:
 
 
 @INITIALIZERS.register("half_kaiming")
-def half_kaiming(
-    tensor: Tensor, arguments: Sequence[float], fan_in: int, bounds: Bounds, generator: Generator
-) -> None:
+def half_kaiming(tensor: Tensor, arguments: Sequence[float], fan_in: int, bounds: Bounds, generator: Generator) -> None:
     """Uniform between zero (the near bound) and scale / sqrt(fan_in), on the side that the bounds allow."""
     scale = _scale(arguments, "half_kaiming")
     low, high = bounds
@@ -49,7 +47,8 @@ def half_kaiming(
         tensor.uniform_(-scale / math.sqrt(fan_in), high, generator=generator)
     else:
         raise ConfigError(
-            f"found half_kaiming with weight_bounds {list(bounds)}; it needs a lower bound >= 0 (excitatory) or an upper bound <= 0 (inhibitory)"
+            f"found half_kaiming with weight_bounds {list(bounds)}; it needs a lower bound >= 0 (excitatory) "
+            "or an upper bound <= 0 (inhibitory)"
         )
 
 
@@ -63,9 +62,7 @@ def scaled_kaiming(
 
 
 def _distribution(name: str, arguments_at_most: int) -> None:
-    def fill(
-        tensor: Tensor, arguments: Sequence[float], fan_in: int, bounds: Bounds, generator: Generator
-    ) -> None:
+    def fill(tensor: Tensor, arguments: Sequence[float], fan_in: int, bounds: Bounds, generator: Generator) -> None:
         if len(arguments) > arguments_at_most:
             raise ConfigError(f"found {len(arguments)} arguments; {name} takes at most {arguments_at_most}")
         getattr(tensor, name)(*arguments, generator=generator)

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from types import MappingProxyType
-from typing import Final
+from typing import Any, Final
 
 import yaml
 
@@ -74,9 +74,7 @@ def entry(name: str) -> CatalogueEntry | None:
 
 
 def _read(path: Path) -> CatalogueEntry:
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    # The loader is one of PyYAML's two safe ones.
-    content = yaml.load(path.read_text(encoding="utf-8"), Loader=loader)  # noqa: S506
+    content = _content(path)
     data = path.parent.name
     reference = content.get("reference")
     optimized = content.get("points", {}).get("optimized", {})
@@ -87,6 +85,25 @@ def _read(path: Path) -> CatalogueEntry:
         data=data,
         title=content.get("title", ""),
         figure=content.get("figure"),
-        rule=content.get("rule", ""),
+        rule=_rule(path) or "",
         reported=MappingProxyType(dict(optimized.get("reported", {}))),
     )
+
+
+def _rule(path: Path) -> str | None:
+    """What the file says, or else the last of those that it extends which says anything."""
+    content = _content(path)
+    if "rule" in content:
+        return str(content["rule"])
+    bases = content.get("extends", [])
+    named = [bases] if isinstance(bases, str) else bases
+    rules = [_rule(path.parent / f"{name.removesuffix('.yaml')}.yaml") for name in named]
+    return next((rule for rule in reversed(rules) if rule), None)
+
+
+@cache
+def _content(path: Path) -> dict[str, Any]:
+    loader = yaml.CSafeLoader if yaml.__with_libyaml__ else yaml.SafeLoader
+    # Both are PyYAML's safe loaders.
+    content: dict[str, Any] = yaml.load(path.read_text(encoding="utf-8"), Loader=loader)  # noqa: S506
+    return content

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Generator
-from typing import cast
 
 import pytest
 from hypothesis import settings
+
+pytest_plugins = ["pytester"]
 
 # Set before torch, ray and matplotlib are imported, which read them once.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -42,6 +43,6 @@ def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.Tes
 def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
     report = yield
     if reason := missing(report):
-        report.outcome = cast("object", "failed")  # type: ignore[assignment]
+        report.outcome = "failed"
         report.longrepr = f"EIANN_REQUIRE_ALL=1, and this file {reason}"
     return report

@@ -43,7 +43,7 @@ def shipped(alias: str) -> SearchSpace:
 
 def test_the_cases_are_there() -> None:
     if not FILES:
-        pytest.skip(f"there are no cases in {FOLDER}; set EIANN_SPACE_CASES")
+        pytest.skip(f"needs the application cases of the reference: set EIANN_SPACE_CASES ({FOLDER} has none)")
 
 
 @pytest.mark.parametrize(("file", "number"), CASES, ids=lambda item: item.stem if isinstance(item, Path) else str(item))

@@ -87,9 +87,17 @@ def _read(data: object, root: Place, model: type[C], folder: Path | None) -> C:
         plain, entries = nested_from_compact(plain, root, folder)
     elif form == "dotted":
         plain, entries = nested_from_dotted(plain, root)
+    return finished(plain, Origins(entries, root), model)
+
+
+def finished(plain: dict[str, Plain], origins: Origins, model: type[C]) -> C:
+    """Validate data of the nested form.
+
+    Raises:
+        ConfigError: at its place in the user's file.
+    """
     if plain.get("training_kwargs", {}) is None:
         plain = {key: value for key, value in plain.items() if key != "training_kwargs"}
-    origins = Origins(entries, root)
     _check_names(plain, origins)
     config = validated(model, plain, origins)
     config._origins = origins  # noqa: SLF001

@@ -123,7 +123,7 @@ def _projection(item: ProjectionConfig, post: PopulationConfig | None, training:
 def _training(item: TrainingConfig) -> Data:
     return {
         **{name: getattr(item, name) for name in type(item).model_fields if name != "seed"},
-        "optimizer_kwargs": item.optimizer_kwargs or {},
+        "optimizer_kwargs": (item.optimizer_kwargs or {}) if item.optimizer else {},
         "criterion_kwargs": item.criterion_kwargs or {},
     }
 

@@ -43,8 +43,11 @@ def select(config: NetworkConfig, selector: str) -> list[KeyPath]:
         ConfigError: the selector is no selector, or matches nothing in this network. The key need not be there yet.
 
     Example:
-        >>> select(config, "hidden.E <- below.E: rule.learning_rate")  # doctest: +SKIP
-        [('projection_config', 'H1', 'E', 'Input', 'E', 'learning_rule_kwargs', 'learning_rate')]
+        >>> from eiann.config import NetworkConfig
+        >>> config = NetworkConfig.from_dict({"layers": {"Input": {"E": 2}, "Output": {"E": 4}},
+        ...                                   "projections": {"E <- below.E": "rule Backprop"}})
+        >>> select(config, "E <- below.E: rule.learning_rate")
+        [('projection_config', 'Output', 'E', 'Input', 'E', 'learning_rule_kwargs', 'learning_rate')]
     """
     where, colon, key = selector.partition(":")
     if not colon:

@@ -64,7 +64,7 @@ def _number(value: object) -> object:
 
 def _whole_number(value: object) -> object:
     if isinstance(value, float) and value.is_integer():
-        return int(value)
+        value = int(value)
     if isinstance(value, bool) or not isinstance(value, int):
         raise wrong(f"found {shorten(value)}; a whole number would be right")
     if abs(value) >= 2**31:

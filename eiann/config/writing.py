@@ -63,6 +63,7 @@ class _Dumper(yaml.SafeDumper):
 
 def _represent_text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
     style = None if isinstance(parse_scalar(text), str) else "'"
+    style = style if text.isprintable() else '"'  # a line break stays on the line
     return dumper.represent_scalar("tag:yaml.org,2002:str", text, style)
 
 

@@ -24,7 +24,7 @@ Plain: TypeAlias = "bool | int | float | str | list[Plain] | dict[str, Plain] | 
 """What YAML and JSON can say."""
 
 MAX_DEPTH = 100
-MAX_NODES = 1_000_000
+MAX_NODES = 200_000
 
 _STANDARD = "tag:yaml.org,2002:"
 _NULL = re.compile(r"~|null|Null|NULL|")

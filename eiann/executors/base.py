@@ -65,6 +65,8 @@ class Executor(Protocol):
         """Prepare a training run that keeps the watched values of each block's last sample."""
         ...
 
-    def evaluate(self, network: Network, inputs: Tensor, names: Sequence[str]) -> Iterator[tuple[slice, dict[str, Tensor]]]:
+    def evaluate(
+        self, network: Network, inputs: Tensor, names: Sequence[str]
+    ) -> Iterator[tuple[slice, dict[str, Tensor]]]:
         """Named values of the forward phase, chunk of samples by chunk: (rows, name -> (R, rows, units))."""
         ...

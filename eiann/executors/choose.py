@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from eiann.errors import UserError
 from eiann.executors.base import Executor
 from eiann.executors.native.executor import NativeExecutor
-from eiann.executors.torch_runs import TorchExecutor
+from eiann.executors.torch.executor import TorchExecutor
 
 if TYPE_CHECKING:
     from eiann.network.network import Network
@@ -35,7 +35,7 @@ def choose_executor(name: str, network: Network, batch_size: int = 1) -> tuple[E
         if reason is not None:
             raise UserError(f"executor: found {name!r}, which cannot run this: {reason}; use auto or torch")
         return EXECUTORS[name], f"{name}: asked for"
-    reasons = []
+    reasons: list[str] = []
     for candidate in EXECUTORS.values():
         reason = candidate.refusal(network, batch_size)
         if reason is None:

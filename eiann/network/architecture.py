@@ -1,7 +1,8 @@
 """The resolved architecture of one network: every default filled in, every name looked up, all numbers in place.
 
-Populations and projections are numbered in their order of processing. ``structure()`` is what replicas of one batch must have
-in common; numbers that a search may set (sizes, rates, scales, bounds, parameters of rules) may differ between them.
+Populations and projections are numbered in their order of processing. ``structure()`` is what replicas of one batch
+must have in common; numbers that a search may set (sizes, rates, scales, bounds, parameters of rules) may differ
+between them.
 """
 
 from __future__ import annotations
@@ -31,7 +32,8 @@ class Population:
         tau: time constant in time steps.
         bias_low, bias_high: bounds of the bias, infinite where open.
         bias_learning_rate: change of bias per unit of the rule's signal.
-        source: index of the population that a pooling or flattening population copies from, or a convolution's image comes from.
+        source: index of the population that a pooling or flattening population copies from, or a convolution's image
+            comes from.
     """
 
     index: int
@@ -237,7 +239,19 @@ def _population_structure(p: Population) -> tuple[object, ...]:
     bounded = (p.bias_low > float("-inf"), p.bias_high < float("inf"))
     unit_tau = p.tau == 1.0
     shape = p.shape if p.is_image else None
-    return (p.layer, p.name, p.kind, p.activation.name, p.has_bias, rule, bounded, unit_tau, p.source, p.kernel_size, shape)
+    return (
+        p.layer,
+        p.name,
+        p.kind,
+        p.activation.name,
+        p.has_bias,
+        rule,
+        bounded,
+        unit_tau,
+        p.source,
+        p.kernel_size,
+        shape,
+    )
 
 
 def _projection_structure(j: Projection) -> tuple[object, ...]:

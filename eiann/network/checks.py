@@ -12,7 +12,11 @@ from eiann.network.architecture import Architecture, Population, Projection
 from eiann.rules.base import LearningRule, Nudging
 from eiann.rules.dendritic import DendriticLoss6, DendriticLossBias, TopLayerBPLike2L
 from eiann.rules.gradient import BackpropDendriticLoss
-from eiann.rules.hebbian import HebbianTemporalContrast, TopDownHebbianTemporalContrast1, TopDownHebbianTemporalContrast3
+from eiann.rules.hebbian import (
+    HebbianTemporalContrast,
+    TopDownHebbianTemporalContrast1,
+    TopDownHebbianTemporalContrast3,
+)
 
 FORWARD_ONLY_DIRECTION = (HebbianTemporalContrast, TopDownHebbianTemporalContrast1, TopDownHebbianTemporalContrast3)
 
@@ -41,27 +45,43 @@ def _check_output(architecture: Architecture, config: NetworkConfig) -> None:
         for name, section in members.items():
             if section.output_pop and f"{layer}.{name}" != output.label:
                 raise ConfigError(
-                    f"found output_pop on {layer}.{name}; the output is the first population of the last layer, {output.label}",
+                    f"found output_pop on {layer}.{name}; the output is the first of the last layer, {output.label}",
                     ("layer_config", layer, name, "output_pop"),
                 )
     if output.is_image:
-        raise ConfigError(f"found an image as output; put a Flatten and a dense layer after {output.label}", ("layer_config", output.layer))
+        raise ConfigError(
+            f"found an image as output; put a Flatten and a dense layer after {output.label}",
+            ("layer_config", output.layer),
+        )
 
 
 def _check_gradients(architecture: Architecture) -> None:
     for j in architecture.projections:
         if j.rule is not None and math.isnan(j.learning_rate):
-            raise ConfigError("missing; give the rule a learning_rate, or the network", place(architecture, j, "learning_rule_kwargs"))
-    gradient = any(j.rule is not None and j.rule.backward is not None and "gradient" in j.rule.backward.name for j in architecture.projections)
+            raise ConfigError(
+                "missing; give the rule a learning_rate, or the network", place(architecture, j, "learning_rule_kwargs")
+            )
+    gradient = any(
+        j.rule is not None and j.rule.backward is not None and "gradient" in j.rule.backward.name
+        for j in architecture.projections
+    )
     gradient |= any(p.bias_rule is not None and p.bias_rule.backward is not None for p in architecture.populations)
     if gradient and architecture.backward_steps == 0:
-        raise ConfigError("found 0; rules that follow a gradient need at least one backward step", ("training_kwargs", "backward_steps"))
+        raise ConfigError(
+            "found 0; rules that follow a gradient need at least one backward step",
+            ("training_kwargs", "backward_steps"),
+        )
     if gradient and architecture.optimizer is None:
-        raise ConfigError("found null; rules that follow a gradient need an optimizer, SGD or Adam", ("training_kwargs", "optimizer"))
+        raise ConfigError(
+            "found null; rules that follow a gradient need an optimizer, SGD or Adam", ("training_kwargs", "optimizer")
+        )
 
 
 def _check_clone(architecture: Architecture, projection: Projection) -> None:
-    for clone, key in ((projection.constraint, "weight_constraint_kwargs"), (projection.initial_clone, "weight_init_args")):
+    for clone, key in (
+        (projection.constraint, "weight_constraint_kwargs"),
+        (projection.initial_clone, "weight_init_args"),
+    ):
         if not isinstance(clone, CloneWeight):
             continue
         for name in ("source", "source2"):
@@ -71,7 +91,10 @@ def _check_clone(architecture: Architecture, projection: Projection) -> None:
             source = architecture.projection(label)
             if source is None:
                 known = _labels(architecture)
-                raise ConfigError(f"found {label!r}; no projection has that name (post, then pre); there are: {known}", place(architecture, projection, key, name))
+                raise ConfigError(
+                    f"found {label!r}; no projection has that name (post, then pre); there are: {known}",
+                    place(architecture, projection, key, name),
+                )
             ends = (projection.pre, projection.post) if clone.transpose else (projection.post, projection.pre)
             wanted = tuple(architecture.populations[index].size for index in ends)
             found = (architecture.populations[source.post].size, architecture.populations[source.pre].size)
@@ -83,7 +106,10 @@ def _check_clone(architecture: Architecture, projection: Projection) -> None:
 
 
 def _labels(architecture: Architecture) -> str:
-    names = (f"{architecture.populations[j.post].label}.{architecture.populations[j.pre].label}" for j in architecture.projections)
+    names = (
+        f"{architecture.populations[j.post].label}.{architecture.populations[j.pre].label}"
+        for j in architecture.projections
+    )
     return ", ".join(names)
 
 
@@ -94,7 +120,9 @@ def _check_rule(architecture: Architecture, j: Projection, rule: LearningRule) -
     if j.convolution is not None and (local or isinstance(rule, BackpropDendriticLoss)):
         raise ConfigError(f"found {rule.name}; a convolution learns by Backprop or not at all", where)
     if isinstance(rule, FORWARD_ONLY_DIRECTION) and j.recurrent:
-        raise ConfigError(f"found {rule.name} on a recurrent projection; this rule is defined for the forward direction", where)
+        raise ConfigError(
+            f"found {rule.name} on a recurrent projection; this rule is defined for the forward direction", where
+        )
     if isinstance(rule, TopLayerBPLike2L) and post.index not in architecture.layers[-1]:
         raise ConfigError(f"found {rule.name} below the output layer; it acts on the last layer only", where)
     if isinstance(rule, DendriticLoss6) and not architecture.dendritic(post.index):
@@ -106,15 +134,22 @@ def _check_rule(architecture: Architecture, j: Projection, rule: LearningRule) -
         source = labels.get(rule.source)
         if source is None or not architecture.dendritic(source):
             raise ConfigError(
-                f"found {rule.source!r}; source is a population with dendritic input", place(architecture, j, "learning_rule_kwargs", "source")
+                f"found {rule.source!r}; source is a population with dendritic input",
+                place(architecture, j, "learning_rule_kwargs", "source"),
             )
 
 
 def _check_member(architecture: Architecture, post: Population, rule: Nudging, where: Iterable[str]) -> None:
     if not architecture.dendritic(post.index):
-        raise ConfigError(f"found {rule.name}; {post.label} has no dendritic input (compartment: dend) to take an error from", tuple(where))
+        raise ConfigError(
+            f"found {rule.name}; {post.label} has no dendritic input (compartment: dend) to take an error from",
+            tuple(where),
+        )
     if not architecture.takes_part_in_backward(post.index):
-        raise ConfigError(f"found {rule.name}; no projection onto {post.label} has the update phase B or A, so its dendrite is never updated", tuple(where))
+        raise ConfigError(
+            f"found {rule.name}; no projection onto {post.label} has the update phase B or A, so its dendrite never changes",
+            tuple(where),
+        )
 
 
 def _check_bias(architecture: Architecture, population: Population) -> None:
@@ -123,11 +158,14 @@ def _check_bias(architecture: Architecture, population: Population) -> None:
         return
     path = ("layer_config", population.layer, population.name)
     if math.isnan(population.bias_learning_rate):
-        raise ConfigError("missing; give the bias rule a learning_rate, or the network", (*path, "bias_learning_rule_kwargs"))
+        raise ConfigError(
+            "missing; give the bias rule a learning_rate, or the network", (*path, "bias_learning_rule_kwargs")
+        )
     if not isinstance(rule, DendriticLossBias):
         return
     rules = [j.rule for j in architecture.incoming[population.index]]
     if not any(isinstance(r, Nudging | TopLayerBPLike2L) for r in rules):
         raise ConfigError(
-            f"found {rule.name}; no rule of a projection onto {population.label} defines the plateau that it follows", (*path, "bias_learning_rule")
+            f"found {rule.name}; no rule of a projection onto {population.label} defines the plateau that it follows",
+            (*path, "bias_learning_rule"),
         )

@@ -1,8 +1,9 @@
 """Initial weights, biases and masks of one network from its seed, in the order of draws of the reference model.
 
-One stream of random numbers per network: (1) the default weights of every projection in order of construction, overwritten later
-or not; (2) population by population its incoming weights, then its bias; (3) receptive-field masks in the order of their first
-application. With the same seed, size and dtype the numbers are the same, alone or in a batch.
+One stream of random numbers per network: (1) the default weights of every projection in order of construction,
+overwritten later or not; (2) population by population its incoming weights, then its bias; (3) receptive-field masks
+in the order of their first application. With the same seed, size and dtype the numbers are the same, alone or in a
+batch.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from eiann.config import NetworkConfig
 from eiann.errors import UserError
-from eiann.executors.torch_executor import TorchMachine
+from eiann.executors.torch.machine import TorchMachine
 from eiann.network.architecture import Architecture, Population
 from eiann.network.construction import Draws, draw
 from eiann.network.resolve import resolve
@@ -23,8 +23,8 @@ class Network:
     """R replicas of one architecture, with parameters of shape (R, ...).
 
     Args:
-        configs: one configuration for all replicas, or one for each. They share the structure; sizes, rates, scales, bounds and
-            other numbers may differ. Where sizes differ, parameters are padded with zeros to the largest.
+        configs: one configuration for all replicas, or one for each. They share the structure; sizes, rates, scales,
+            bounds and other numbers may differ. Where sizes differ, parameters are padded with zeros to the largest.
         seeds: one seed per replica; it fixes that replica's initial parameters whatever the others are.
         dtype: float32 or float64.
         device: where parameters live, ``cpu`` or ``cuda``. Initial values are drawn on the CPU.
@@ -62,7 +62,9 @@ class Network:
             raise UserError("found no seed; give one seed per replica")
         self.configs = tuple([configs] * len(self.seeds) if isinstance(configs, NetworkConfig) else configs)
         if len(self.configs) != len(self.seeds):
-            raise UserError(f"found {len(self.configs)} configurations and {len(self.seeds)} seeds; give one of each per replica")
+            raise UserError(
+                f"found {len(self.configs)} configurations and {len(self.seeds)} seeds; give one of each per replica"
+            )
         self.dtype = dtype
         self.device = checked_device(device)
         self.architectures = _resolve_all(self.configs)
@@ -75,7 +77,11 @@ class Network:
 
     @classmethod
     def from_yaml(
-        cls, path: str | Path, seeds: Sequence[int], dtype: torch.dtype = torch.float32, device: str | torch.device = "cpu"
+        cls,
+        path: str | Path,
+        seeds: Sequence[int],
+        dtype: torch.dtype = torch.float32,
+        device: str | torch.device = "cpu",
     ) -> Network:
         """Replicas of the network in a file."""
         return cls(NetworkConfig.from_yaml(path), seeds, dtype, device)
@@ -141,7 +147,16 @@ class Network:
                     emit_constraint(builder, j, j.constraint)
                 operations: tuple[Op, ...] = tuple(builder.operations)
                 self._apply(
-                    Program(architecture, operations, tuple(builder.values), tuple(builder.numbers), inputs, None, inputs, {})
+                    Program(
+                        architecture,
+                        operations,
+                        tuple(builder.values),
+                        tuple(builder.numbers),
+                        inputs,
+                        None,
+                        inputs,
+                        {},
+                    )
                 )
 
     def _stack(self, draws: Sequence[Draws], pick: Callable[[Draws], Tensor]) -> Tensor:
@@ -188,9 +203,13 @@ class Network:
         own = self.state_dict()
         for name in [*own, *values]:
             if name not in values or name not in own:
-                raise UserError(f"found a saved state {'without' if name not in values else 'with'} {name}; it is of another network")
+                raise UserError(
+                    f"found a saved state {'with' if name in values else 'without'} {name}; it is of another network"
+                )
             if own[name].shape != values[name].shape:
-                raise UserError(f"{name}: found the shape {tuple(values[name].shape)}; this network has {tuple(own[name].shape)}")
+                raise UserError(
+                    f"{name}: found the shape {tuple(values[name].shape)}; this network has {tuple(own[name].shape)}"
+                )
         for name, value in values.items():
             own[name].copy_(value)
 
@@ -213,7 +232,9 @@ def checked_device(device: str | torch.device) -> torch.device:
     if wanted.type == "cuda" and not torch.cuda.is_available():
         raise UserError(f"device: found {str(device)!r}; this machine has no CUDA device, use cpu")
     if wanted.type == "cuda" and (wanted.index or 0) >= torch.cuda.device_count():
-        raise UserError(f"device: found {str(device)!r}; this machine has {torch.cuda.device_count()} CUDA device(s), counted from 0")
+        raise UserError(
+            f"device: found {str(device)!r}; this machine has cuda:0 to cuda:{torch.cuda.device_count() - 1}"
+        )
     if wanted.type not in ("cpu", "cuda"):
         raise UserError(f"device: found {str(device)!r}; use cpu, cuda or cuda:N")
     return wanted
@@ -227,11 +248,18 @@ def _resolve_all(configs: Sequence[NetworkConfig]) -> tuple[Architecture, ...]:
     architectures = tuple(known[id(config)] for config in configs)
     for replica, architecture in enumerate(architectures):
         if architecture.structure != architectures[0].structure:
-            raise UserError(f"replica {replica} differs from replica 0 in more than numbers; replicas of a batch share populations, projections and rules")
+            raise UserError(
+                f"replica {replica} differs from replica 0 in more than numbers; "
+                "replicas of a batch share populations, projections and rules"
+            )
     return architectures
 
 
 def _initial_threshold(architecture: Architecture, population: int) -> float:
     """The sliding threshold starts at k of the last projection that has one."""
-    values = [float(j.rule.k) for j in architecture.projections if j.post == population and hasattr(j.rule, "k") and j.rule is not None]
+    values = [
+        float(j.rule.k)
+        for j in architecture.projections
+        if j.post == population and hasattr(j.rule, "k") and j.rule is not None
+    ]
     return values[-1] if values else 0.0

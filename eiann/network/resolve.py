@@ -1,7 +1,7 @@
 """From configuration to architecture: look up every name, fill in every default, refuse what could not run.
 
-Every error is a ConfigError with its key path, raised here and not at the first sample. The rules are those of the reference
-model; where its behaviour is an accident that nobody can want, this raises and says so.
+Every error is a ConfigError with its key path, raised here and not at the first sample. The rules are those of the
+reference model; where its behaviour is an accident that nobody can want, this raises and says so.
 """
 
 from __future__ import annotations
@@ -44,13 +44,19 @@ def resolve(config: NetworkConfig) -> Architecture:
 def _resolve(config: NetworkConfig) -> Architecture:
     training = config.training_kwargs
     if len(config.layer_config) < 2:
-        raise ConfigError(f"found {len(config.layer_config)} layer(s); a network has an input and at least one more", ("layer_config",))
+        raise ConfigError(
+            f"found {len(config.layer_config)} layer(s); a network has an input and at least one more",
+            ("layer_config",),
+        )
     populations = _populations(config)
     by_label = {p.label: p for p in populations}
     architecture = Architecture(
         populations=tuple(populations),
         projections=tuple(_projections(config, by_label)),
-        layers=tuple(tuple(by_label[f"{layer}.{name}"].index for name in members) for layer, members in config.layer_config.items()),
+        layers=tuple(
+            tuple(by_label[f"{layer}.{name}"].index for name in members)
+            for layer, members in config.layer_config.items()
+        ),
         forward_steps=training.forward_steps,
         backward_steps=training.backward_steps,
         criterion=_under(("training_kwargs",), parse_criterion, training.criterion, training.criterion_kwargs or {}),
@@ -85,17 +91,28 @@ def _populations(config: NetworkConfig) -> list[Population]:
     full_names = [p.full_name for p in populations]
     for p in populations:
         if full_names.count(p.full_name) > 1:
-            raise ConfigError(f"found two populations that join to {p.full_name!r}; rename one", ("layer_config", p.layer, p.name))
+            raise ConfigError(
+                f"found two populations that join to {p.full_name!r}; rename one", ("layer_config", p.layer, p.name)
+            )
     return populations
 
 
 def _population(
-    config: NetworkConfig, path: tuple[str, str, str], section: PopulationConfig, index: int, layer_index: int, before: Sequence[Population]
+    config: NetworkConfig,
+    path: tuple[str, str, str],
+    section: PopulationConfig,
+    index: int,
+    layer_index: int,
+    before: Sequence[Population],
 ) -> Population:
     kind = "input" if index == 0 else _kind(section, path)
     source = _source(section, kind, path, before)
     _refuse_unused(section, kind, path)
-    activation = ACTIVATIONS["linear"] if section.activation is None else _under((*path, "activation"), ACTIVATIONS.find, section.activation)
+    activation = (
+        ACTIVATIONS["linear"]
+        if section.activation is None
+        else _under((*path, "activation"), ACTIVATIONS.find, section.activation)
+    )
     bias_rule = None
     if section.bias_learning_rule is not None:
         bias_rule = _under(path, parse_bias_rule, section.bias_learning_rule, section.bias_learning_rule_kwargs or {})
@@ -129,11 +146,15 @@ def _kind(section: PopulationConfig, path: Sequence[str]) -> PopulationKind:
     if section.population_type is None:
         return "dense"
     if section.population_type not in KINDS:
-        raise ConfigError(f"found {section.population_type!r}; the types are: {', '.join(KINDS)}", (*path, "population_type"))
+        raise ConfigError(
+            f"found {section.population_type!r}; the types are: {', '.join(KINDS)}", (*path, "population_type")
+        )
     return KINDS[section.population_type]
 
 
-def _source(section: PopulationConfig, kind: PopulationKind, path: Sequence[str], before: Sequence[Population]) -> Population | None:
+def _source(
+    section: PopulationConfig, kind: PopulationKind, path: Sequence[str], before: Sequence[Population]
+) -> Population | None:
     key = {"conv": "image_source", "pool": "source", "flatten": "source"}.get(kind)
     label = getattr(section, key) if key else None
     if key is None or (label is None and kind == "conv"):
@@ -162,14 +183,22 @@ def _refuse_unused(section: PopulationConfig, kind: PopulationKind, path: Sequen
     allowed = _ALLOWED.get(kind)
     unused = given - allowed if allowed is not None else given & (_IMAGE_KEYS if kind == "dense" else {"source"})
     for key in sorted(unused):
-        raise ConfigError(f"found {key}; it has no effect on {'the input' if kind == 'input' else f'a {kind} population'}; remove it", (*path, key))
+        raise ConfigError(
+            f"found {key}; it has no effect on {'the input' if kind == 'input' else f'a {kind} population'}; remove it",
+            (*path, key),
+        )
 
 
-def _shape(section: PopulationConfig, kind: PopulationKind, source: Population | None, path: Sequence[str]) -> tuple[int, ...]:
+def _shape(
+    section: PopulationConfig, kind: PopulationKind, source: Population | None, path: Sequence[str]
+) -> tuple[int, ...]:
     if kind == "pool" and source is not None:
         edge = source.shape[1] // (section.kernel_size or 2)
         if edge < 1:
-            raise ConfigError(f"found {section.kernel_size}; the image of {source.label} is only {source.shape[1]} wide", (*path, "kernel_size"))
+            raise ConfigError(
+                f"found {section.kernel_size}; the image of {source.label} is only {source.shape[1]} wide",
+                (*path, "kernel_size"),
+            )
         return (source.shape[0], edge, edge)
     if kind == "flatten" and source is not None:
         return (source.units,)
@@ -181,7 +210,10 @@ def _shape(section: PopulationConfig, kind: PopulationKind, source: Population |
     if kind == "conv":
         kernel = section.kernel_size or 5
         if section.image_dim is None and source is None:
-            raise ConfigError("missing; give image_dim, or image_source for the population that the image comes from", (*path, "image_source"))
+            raise ConfigError(
+                "missing; give image_dim, or image_source for the population that the image comes from",
+                (*path, "image_source"),
+            )
         edge = section.image_dim or (source.shape[1] - (kernel - 1) if source is not None else 0)
         if edge < 1:
             raise ConfigError(f"found kernel_size {kernel}, larger than the image", (*path, "kernel_size"))
@@ -208,12 +240,19 @@ def _projections(config: NetworkConfig, by_label: Mapping[str, Population]) -> l
 def _end(by_label: Mapping[str, Population], layer: str, name: str, path: Sequence[str]) -> Population:
     label = f"{layer}.{name}"
     if label not in by_label:
-        raise ConfigError(f"found {label!r}; layer_config has no such population; there are: {', '.join(by_label)}", path)
+        raise ConfigError(
+            f"found {label!r}; layer_config has no such population; there are: {', '.join(by_label)}", path
+        )
     return by_label[label]
 
 
 def _projection(
-    config: NetworkConfig, path: tuple[str, ...], section: ProjectionConfig, index: int, post: Population, pre: Population
+    config: NetworkConfig,
+    path: tuple[str, ...],
+    section: ProjectionConfig,
+    index: int,
+    post: Population,
+    pre: Population,
 ) -> Projection:
     if post.kind in ("input", "pool", "flatten"):
         raise ConfigError(f"found a projection onto {post.label}; {post.kind} populations receive none", path)
@@ -222,7 +261,9 @@ def _projection(
     if section.weight_constraint is not None:
         constraint = _under(path, parse_constraint, section.weight_constraint, section.weight_constraint_kwargs or {})
     elif section.weight_constraint_kwargs:
-        raise ConfigError("found parameters of a constraint without weight_constraint", (*path, "weight_constraint_kwargs"))
+        raise ConfigError(
+            "found parameters of a constraint without weight_constraint", (*path, "weight_constraint_kwargs")
+        )
     rule = None
     if section.learning_rule is not None:
         rule = _under(path, parse_rule, section.learning_rule, section.learning_rule_kwargs or {})
@@ -231,7 +272,8 @@ def _projection(
     low, high = _bounds(section.weight_bounds, (*path, "weight_bounds"))
     if section.weight_init == "half_kaiming" and not (low >= 0 or high <= 0):
         raise ConfigError(
-            f"found half_kaiming with bounds {_plain(low, high)}; it needs a lower bound >= 0 or an upper bound <= 0", (*path, "weight_init")
+            f"found half_kaiming with bounds {_plain(low, high)}; it needs a lower bound >= 0 or an upper bound <= 0",
+            (*path, "weight_init"),
         )
     return Projection(
         index=index,
@@ -279,22 +321,29 @@ def _initial_fan_in(
     pixels = math.prod(constraint.image_dims)
     if pixels != pre.units:
         raise ConfigError(
-            f"found image_dims {list(constraint.image_dims)}, {pixels} values; {pre.label} has {pre.units}", (*path, "weight_constraint_kwargs")
+            f"found image_dims {list(constraint.image_dims)}, {pixels} values; {pre.label} has {pre.units}",
+            (*path, "weight_constraint_kwargs"),
         )
     return constraint.field_fan_in if section.weight_init is not None else true_fan_in
 
 
-def _convolution(section: ProjectionConfig, post: Population, pre: Population, path: Sequence[str]) -> Convolution | None:
+def _convolution(
+    section: ProjectionConfig, post: Population, pre: Population, path: Sequence[str]
+) -> Convolution | None:
     keys = ("kernel_size", "stride", "padding", "dilation", "groups", "padding_mode")
     if not pre.is_image:
         for key in keys:
             if getattr(section, key) is not None:
                 raise ConfigError(f"found {key}; {pre.label} is no image (give it an image_dim)", (*path, key))
         if post.is_image:
-            raise ConfigError(f"found a dense projection onto the image population {post.label}; {pre.label} is no image", path)
+            raise ConfigError(
+                f"found a dense projection onto the image population {post.label}; {pre.label} is no image", path
+            )
         return None
     if not post.is_image:
-        raise ConfigError(f"found a projection from the image {pre.label} to {post.label}; put a Flatten population between", path)
+        raise ConfigError(
+            f"found a projection from the image {pre.label} to {post.label}; put a Flatten population between", path
+        )
     if section.padding_mode not in (None, "zeros"):
         raise ConfigError(f"found {section.padding_mode!r}; the padding mode is zeros", (*path, "padding_mode"))
     conv = Convolution(
@@ -305,14 +354,19 @@ def _convolution(section: ProjectionConfig, post: Population, pre: Population, p
         groups=section.groups or 1,
     )
     if isinstance(section.weight_constraint, str) and section.weight_constraint not in ("clone_weight",):
-        raise ConfigError(f"found {section.weight_constraint!r}; convolutions take no such constraint", (*path, "weight_constraint"))
+        raise ConfigError(
+            f"found {section.weight_constraint!r}; convolutions take no such constraint", (*path, "weight_constraint")
+        )
     edge = (pre.shape[1] + 2 * conv.padding - conv.dilation * (conv.kernel_size - 1) - 1) // conv.stride + 1
     if edge != post.shape[1]:
         raise ConfigError(
-            f"the convolution gives an image {edge} wide, {post.label} is {post.shape[1]} wide; set image_dim of {post.label} to {edge}", path
+            f"the convolution gives an image {edge} wide, {post.label} is {post.shape[1]} wide; set its image_dim to {edge}",
+            path,
         )
     if pre.size % conv.groups or post.size % conv.groups:
-        raise ConfigError(f"found {conv.groups} groups; they must divide {pre.size} and {post.size} channels", (*path, "groups"))
+        raise ConfigError(
+            f"found {conv.groups} groups; they must divide {pre.size} and {post.size} channels", (*path, "groups")
+        )
     return conv
 
 
@@ -336,5 +390,3 @@ def _rate(rate: float | None, config: NetworkConfig) -> float:
     """The rule's own learning rate, or the network's; NaN marks that there is none."""
     value = rate if rate is not None else config.training_kwargs.learning_rate
     return math.nan if value is None else float(value)
-
-

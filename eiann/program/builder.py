@@ -1,7 +1,7 @@
-"""Emits operations in order and never twice: what was computed already is found again by its operation (value numbering).
+"""Emits operations in order and never twice: what was computed already is found again (value numbering).
 
-That is how projections from inputs that do not change over time steps are computed once without any special case: the same
-weight applied to the same value is the same value. A weight or state that changes gets a new version.
+That is how projections from inputs that do not change over time steps are computed once without any special case: the
+same weight applied to the same value is the same value. A weight or state that changes gets a new version.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from eiann.program.ops import Number, Op, Value, Weight
 
 @dataclass(frozen=True)
 class NumberSource:
-    """Where a number comes from: an attribute of a population, a projection or a rule, read from each replica's architecture.
+    """Where a number comes from: an attribute of a population, projection or rule in each replica's architecture.
 
     ``owner`` is ``population`` or ``projection``; ``attribute`` is a dotted path, list positions included.
     """
@@ -60,7 +60,8 @@ class ProgramBuilder:
         self._weight_versions: dict[Weight, int] = {}
         self._state_versions: dict[Value, int] = {}
 
-    # ------------------------------------------------------------------------------------------------ values and numbers
+    # ------------------------------------------------------------------------------------------------ values and
+    # numbers
 
     def new(self, population: int) -> Value:
         """A fresh value of the population's length."""
@@ -91,7 +92,8 @@ class ProgramBuilder:
         """Index of the population whose units a value describes."""
         return self.values[value].population
 
-    # -------------------------------------------------------------------------------------------------------- operations
+    # --------------------------------------------------------------------------------------------------------
+    # operations
 
     def _version(self, value: Value | None) -> object:
         return (value, self._state_versions.get(value, 0)) if value is not None else None
@@ -113,7 +115,9 @@ class ProgramBuilder:
             self._known[key] = dst
         return self._known[key]
 
-    def _linear(self, op: type[ops.Matvec] | type[ops.MatvecT], weight: Weight, xs: Sequence[Value], population: int) -> list[Value]:
+    def _linear(
+        self, op: type[ops.Matvec] | type[ops.MatvecT], weight: Weight, xs: Sequence[Value], population: int
+    ) -> list[Value]:
         version = self._weight_versions.get(weight, 0)
         keys = {x: (op, weight, version, self._version(x)) for x in xs}
         missing = [x for x, key in keys.items() if key not in self._known]
@@ -130,7 +134,8 @@ class ProgramBuilder:
             return self._linear(ops.Matvec, weight, xs, projection.post)
         version = self._weight_versions.get(weight, 0)
         return [
-            self._once(("conv", weight, version, x), projection.post, lambda dst, x=x: ops.Convolve(dst, weight, x)) for x in xs
+            self._once(("conv", weight, version, x), projection.post, lambda dst, x=x: ops.Convolve(dst, weight, x))
+            for x in xs
         ]
 
     def matvec_t(self, weight: Weight, us: Sequence[Value]) -> list[Value]:
@@ -140,7 +145,8 @@ class ProgramBuilder:
             return self._linear(ops.MatvecT, weight, us, projection.pre)
         version = self._weight_versions.get(weight, 0)
         return [
-            self._once(("convT", weight, version, u), projection.pre, lambda dst, u=u: ops.ConvolveT(dst, weight, u)) for u in us
+            self._once(("convT", weight, version, u), projection.pre, lambda dst, u=u: ops.ConvolveT(dst, weight, u))
+            for u in us
         ]
 
     def apply(self, op: type[Op], owner: int, /, **fields: object) -> Value:
@@ -166,7 +172,7 @@ class ProgramBuilder:
         return self.apply(ops.Sum, self.population_of(terms[0]), terms=tuple(terms))
 
     def clamp(self, x: Value, low: float | None, high: float | None) -> Value:
-        """x clamped to [low, high]."""
+        """X clamped to [low, high]."""
         return self.apply(ops.Clamp, self.population_of(x), x=x, low=low, high=high)
 
     def bias(self, population: int) -> Value:
@@ -184,7 +190,18 @@ class ProgramBuilder:
 
 _VALUE_FIELDS = {
     field.name
-    for cls in (ops.Leak, ops.Activate, ops.ActivateGradient, ops.Scale, ops.Clamp, ops.Multiply, ops.Subtract, ops.ZeroUpTo, ops.Select,
-                ops.PerPixel, ops.LossGradient)  # fmt: skip
+    for cls in (
+        ops.Leak,
+        ops.Activate,
+        ops.ActivateGradient,
+        ops.Scale,
+        ops.Clamp,
+        ops.Multiply,
+        ops.Subtract,
+        ops.ZeroUpTo,
+        ops.Select,
+        ops.PerPixel,
+        ops.LossGradient,
+    )  # fmt: skip
     for field in dataclasses.fields(cls)
 } - {"dst", "population", "number", "tau", "fraction", "low", "high", "stochastic", "terms"}

@@ -141,7 +141,11 @@ def _emit_backprop(sample: Sample) -> None:
     for j in weights:
         if found.weights.get(j.index):
             us, xs = merged(builder, found.weights[j.index])
-            builder.emit(ops.GradientStepWeight(j.index, builder.number("projection", j.index, "learning_rate"), us, xs, "network"))
+            builder.emit(
+                ops.GradientStepWeight(
+                    j.index, builder.number("projection", j.index, "learning_rate"), us, xs, "network"
+                )
+            )
 
 
 def _emit_dendritic_gradients(sample: Sample) -> None:
@@ -155,7 +159,9 @@ def _emit_dendritic_gradients(sample: Sample) -> None:
                     sources.setdefault(j.rule.source, []).append(j)
     for label, learned in sources.items():
         source = next(p.index for p in architecture.populations if p.label == label)
-        seed = builder.apply(ops.LossGradient, source, output=sample.dendrite_forward[source], target=builder.zero(source))
+        seed = builder.apply(
+            ops.LossGradient, source, output=sample.dendrite_forward[source], target=builder.zero(source)
+        )
         indices = {j.index for j in learned}
         seeds = []
         own: dict[int, tuple[Value, Value]] = {}

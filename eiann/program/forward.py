@@ -1,9 +1,10 @@
 """The forward phase: T time steps of leaky integration from the bias to the output.
 
 Populations that project to each other (strongly connected) step together; the groups follow each other, so a whole
-time course of one group is known before the next begins, and a projection between groups is applied to all time steps at once.
-What each projection sees at each step is fixed by direction and order alone (MODEL: forward sees this step's value of an earlier
-population, recurrent the value before the step), so the order of groups changes no number but for rounding.
+time course of one group is known before the next begins, and a projection between groups is applied to all time steps
+at once. What each projection sees at each step is fixed by direction and order alone (MODEL: forward sees this step's
+value of an earlier population, recurrent the value before the step), so the order of groups changes no number but for
+rounding.
 """
 
 from __future__ import annotations
@@ -56,7 +57,9 @@ def groups(architecture: Architecture) -> list[list[Population]]:
     moving = [p for p in architecture.populations if p.layer_index > 0]
     feeds: dict[int, set[int]] = {p.index: set() for p in moving}
     for p in moving:
-        sources = {j.pre for j in architecture.somatic(p.index, forward_only=True)} | ({p.source} if p.copies else set())
+        sources = {j.pre for j in architecture.somatic(p.index, forward_only=True)} | (
+            {p.source} if p.copies else set()
+        )
         feeds[p.index] = {q for q in sources if q in feeds}
     reach = {p: _reachable(p, feeds) for p in feeds}
     found: list[list[Population]] = []

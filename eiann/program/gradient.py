@@ -1,7 +1,7 @@
 """Reverse-mode differentiation of the last B steps of the forward phase, as operations of the program.
 
-The state that enters step T-B is a constant. Groups are walked backwards, each through its time steps; what a projection
-between groups passes back is computed for all time steps at once.
+The state that enters step T-B is a constant. Groups are walked backwards, each through its time steps; what a
+projection between groups passes back is computed for all time steps at once.
 """
 
 from __future__ import annotations
@@ -139,7 +139,9 @@ def _through_activation(walk: _Walk, p: Population, t: int) -> Value | None:
         return None
     current = soma
     if p.tau != 1.0:
-        current = walk.builder.apply(ops.Scale, p.index, x=soma, number=walk.builder.number("population", p.index, "inverse_tau"))
+        current = walk.builder.apply(
+            ops.Scale, p.index, x=soma, number=walk.builder.number("population", p.index, "inverse_tau")
+        )
         if (p.index, t) in walk.needed:
             decay = walk.builder.number("population", p.index, "decay")
             walk.into_soma[(p.index, t)].append(walk.builder.apply(ops.Scale, p.index, x=soma, number=decay))

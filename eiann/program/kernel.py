@@ -1,4 +1,4 @@
-"""The vocabulary in which a learning rule describes its step: named activities in, changes of one weight or bias out."""
+"""The vocabulary in which a learning rule describes its step: activities in, changes of one weight or bias out."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class BiasKernel:
         return _plateau(self._sample, self._population)
 
     def add(self, x: Value) -> None:
-        """b += learning rate * x."""
+        """B += learning rate * x."""
         builder = self._sample.builder
         rate = builder.number("population", self._population, "bias_learning_rate")
         builder.emit(ops.AddTo(builder.bias_state(self._population), rate, x))
@@ -36,7 +36,8 @@ class BiasKernel:
 class RuleKernel:
     """One projection, as its rule sees it: pre and post activity, before and after the backward phase.
 
-    Values are vectors over units of the pre- or the postsynaptic population. Nothing here computes: it writes operations.
+    Values are vectors over units of the pre- or the postsynaptic population. Nothing here computes: it writes
+    operations.
     """
 
     def __init__(self, sample: Sample, projection: Projection) -> None:
@@ -50,7 +51,8 @@ class RuleKernel:
     def _number(self, attribute: str) -> int:
         return self._builder.number("projection", self._projection.index, attribute)
 
-    # ------------------------------------------------------------------------------------------------------------- values
+    # -------------------------------------------------------------------------------------------------------------
+    # values
 
     @property
     def pre(self) -> Value:
@@ -90,29 +92,31 @@ class RuleKernel:
         """theta: the sliding threshold of the postsynaptic population, kept between samples, (post,)."""
         return self._builder.state("theta", self._projection.post)
 
-    # --------------------------------------------------------------------------------------------------------- arithmetic
+    # ---------------------------------------------------------------------------------------------------------
+    # arithmetic
 
     def unit_interval(self, x: Value) -> Value:
-        """x clamped to [0, 1]."""
+        """X clamped to [0, 1]."""
         return self._builder.clamp(x, 0.0, 1.0)
 
     def signed_interval(self, x: Value) -> Value:
-        """x clamped to [-1, 1]."""
+        """X clamped to [-1, 1]."""
         return self._builder.clamp(x, -1.0, 1.0)
 
     def subtract(self, a: Value, b: Value) -> Value:
-        """a - b."""
+        """A - b."""
         return self._builder.apply(ops.Subtract, self._builder.population_of(a), a=a, b=b)
 
     def multiply(self, a: Value, b: Value) -> Value:
-        """a * b, elementwise."""
+        """A * b, elementwise."""
         return self._builder.apply(ops.Multiply, self._builder.population_of(a), a=a, b=b)
 
     def zero_where_zero(self, x: Value, reference: Value) -> Value:
         """x, and 0 where the reference is exactly 0."""
         return self._builder.apply(ops.ZeroWhereZero, self._builder.population_of(x), x=x, reference=reference)
 
-    # ------------------------------------------------------------------------------------------------------------ changes
+    # ------------------------------------------------------------------------------------------------------------
+    # changes
 
     def outer(self, u: Value, x: Value, *, subtract: bool = False, rate: str = "learning_rate") -> None:
         """W += rate * u x^T, or -=; u over post, x over pre."""
@@ -152,10 +156,12 @@ class RuleKernel:
             self._builder.emit(ops.Store(state, value))
 
     def move_threshold(self) -> None:
-        """theta += (a^2 / k - theta) / theta_tau, once per population and sample."""
+        """Theta += (a^2 / k - theta) / theta_tau, once per population and sample."""
         state = self.threshold()
         if not any(isinstance(op, ops.MoveThreshold) and op.state == state for op in self._builder.operations):
-            self._builder.emit(ops.MoveThreshold(state, self.post, self._number("rule.k"), self._number("rule.theta_tau")))
+            self._builder.emit(
+                ops.MoveThreshold(state, self.post, self._number("rule.k"), self._number("rule.theta_tau"))
+            )
 
 
 def _plateau(sample: Sample, population: int) -> Value:

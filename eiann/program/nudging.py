@@ -1,7 +1,7 @@
 """Backward phases of local rules: errors at dendrites select units, which are nudged, from the top layer down.
 
-All rules of one group share a phase. Each layer is visited once per time step, the last layer first: dendrites sum their input, at the
-first visit units are selected by their dendritic error, then somata take up the nudge.
+All rules of one group share a phase. Each layer is visited once per time step, the last layer first: dendrites sum
+their input, at the first visit units are selected by their dendritic error, then somata take up the nudge.
 """
 
 from __future__ import annotations
@@ -19,10 +19,9 @@ def emit_nudging(sample: Sample, phase: BackwardPhase) -> None:
     members = _members(sample, phase)
     architecture = sample.architecture
     layers = architecture.layers[-1:] if phase.output_layer_only else architecture.layers[1:]
-    for layer in layers:
-        for p in layer:
-            if p in members:
-                sample.plateau[p] = sample.nudge[p] = sample.builder.zero(p)
+    for index in (index for layer in layers for index in layer):
+        if index in members:
+            sample.plateau[index] = sample.nudge[index] = sample.builder.zero(index)
     for step in range(architecture.forward_steps if phase.equilibrate else 1):
         for layer in reversed(layers):
             populations = [architecture.populations[p] for p in layer]
@@ -90,7 +89,13 @@ def _largest(sample: Sample, p: Population, error: Value, forward_activity: Valu
         return masked  # every unit with an error is selected
     fraction = builder.number("projection", first.index, "rule.max_pop_fraction")
     return builder.apply(
-        ops.Select, p.index, error=error, masked=masked, fraction=fraction, stochastic=rule.stochastic, population=p.index
+        ops.Select,
+        p.index,
+        error=error,
+        masked=masked,
+        fraction=fraction,
+        stochastic=rule.stochastic,
+        population=p.index,
     )
 
 

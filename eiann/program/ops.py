@@ -1,9 +1,10 @@
 """The operations of a program: what they read, what they write, what they mean.
 
-A *value* is a vector of one population's units, known by its number. Most values are written once per sample; *states* (biases,
-thresholds, traces) persist between samples and are changed in place by operations that say so. A *weight* is the matrix
-(post, pre) of a projection, known by the projection's number; it is changed in place. A *number* is a scalar per replica, e.g. a learning
-rate, known by its number. With a batch of samples each value has a row per sample.
+A *value* is a vector of one population's units, known by its number. Most values are written once per sample;
+*states* (biases, thresholds, traces) persist between samples and are changed in place by operations that say so. A
+*weight* is the matrix (post, pre) of a projection, known by the projection's number; it is changed in place. A
+*number* is a scalar per replica, e.g. a learning rate, known by its number. With a batch of samples each value has a
+row per sample.
 
 Executors map these classes to code; nothing else of a network reaches them.
 """
@@ -147,8 +148,9 @@ class ZeroUpTo(Op):
 class Select(Op):
     """dst = e at the selected units, 0 elsewhere.
 
-    Of the units with positive e the m largest, of those with negative ``masked`` the m most negative are kept, m = ceil(fraction * units); the
-    values are those of ``masked`` (e with some units silenced). Stochastic: units are drawn one by one with probability abs(e).
+    Of the units with positive e the m largest, of those with negative ``masked`` the m most negative are kept,
+    m = ceil(fraction * units); the values are those of ``masked`` (e with some units silenced). Stochastic: units are drawn one by one with
+    probability abs(e).
     """
 
     dst: Value
@@ -176,7 +178,7 @@ class LossGradient(Op):
     target: Value
 
 
-# ----------------------------------------------------------------------------------------- changes of weights and states
+# ---------------------------------------------------------------------------------------- changes of weights and states
 
 
 @dataclass(frozen=True)
@@ -267,7 +269,7 @@ class Store(Op):
     x: Value
 
 
-# -------------------------------------------------------------------------------------------------- bounds and constraints
+# ----------------------------------------------------------------------------------------------- bounds and constraints
 
 
 @dataclass(frozen=True)
@@ -321,7 +323,7 @@ class Clone(Op):
     transpose: bool
 
 
-# ------------------------------------------------------------------------------------------------------------------ images
+# --------------------------------------------------------------------------------------------------------------- images
 
 
 @dataclass(frozen=True)

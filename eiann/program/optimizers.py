@@ -30,8 +30,10 @@ class OptimizerSettings(BaseModel):
         """What it remembers per parameter, each of the parameter's shape."""
         return ()
 
-    def step(self, parameter: Tensor, gradient: Tensor, rate: Tensor, state: Mapping[str, Tensor], count: Tensor) -> None:
-        """One step in place; ``rate`` broadcasts over the parameter, ``count`` (replicas,) are the steps before this one."""
+    def step(
+        self, parameter: Tensor, gradient: Tensor, rate: Tensor, state: Mapping[str, Tensor], count: Tensor
+    ) -> None:
+        """One step in place; ``rate`` broadcasts over the parameter, ``count`` (replicas,) steps came before."""
         raise NotImplementedError
 
 
@@ -52,7 +54,9 @@ class SGD(OptimizerSettings):
         """The velocity."""
         return ("momentum",) if self.momentum else ()
 
-    def step(self, parameter: Tensor, gradient: Tensor, rate: Tensor, state: Mapping[str, Tensor], count: Tensor) -> None:
+    def step(
+        self, parameter: Tensor, gradient: Tensor, rate: Tensor, state: Mapping[str, Tensor], count: Tensor
+    ) -> None:
         """Velocity first, then the parameter."""
         if self.weight_decay:
             gradient = gradient + self.weight_decay * parameter
@@ -75,7 +79,9 @@ class Adam(OptimizerSettings):
         """Running means of the gradient and of its square."""
         return ("mean", "square")
 
-    def step(self, parameter: Tensor, gradient: Tensor, rate: Tensor, state: Mapping[str, Tensor], count: Tensor) -> None:
+    def step(
+        self, parameter: Tensor, gradient: Tensor, rate: Tensor, state: Mapping[str, Tensor], count: Tensor
+    ) -> None:
         """Bias-corrected step."""
         if self.weight_decay:
             gradient = gradient + self.weight_decay * parameter
@@ -98,5 +104,8 @@ def parse_optimizer(name: str | None, kwargs: Mapping[str, Any]) -> OptimizerSet
     if name not in OPTIMIZERS:
         raise ConfigError(f"found {name!r}; the optimizers are: {', '.join(OPTIMIZERS)}", ("optimizer",))
     if "lr" in kwargs:
-        raise ConfigError("found lr; learning rates are given as learning_rate of the network or of a rule", ("optimizer_kwargs", "lr"))
+        raise ConfigError(
+            "found lr; learning rates are given as learning_rate of the network or of a rule",
+            ("optimizer_kwargs", "lr"),
+        )
     return parse_declaration(OPTIMIZERS[name], kwargs, ("optimizer_kwargs",))

@@ -50,7 +50,9 @@ class Sample:
 
     def dendritic_input(self, population: int) -> Value:
         """Weighted input to the dendrite as activities are now, not clamped."""
-        terms = [self.builder.matvec(j.index, [self.transmitted(j)])[0] for j in self.architecture.dendritic(population)]
+        terms = [
+            self.builder.matvec(j.index, [self.transmitted(j)])[0] for j in self.architecture.dendritic(population)
+        ]
         return self.builder.total(terms)
 
 

@@ -27,11 +27,11 @@ class BackwardPhase:
     """How errors reach the populations before the weights change.
 
     Attributes:
-        name: ``gradient`` (backpropagation of the loss), ``dendritic_gradient`` (of the dendritic state of a source population),
-            ``nudge`` (error signals nudge the somata, from the top layer down).
+        name: ``gradient`` (backpropagation of the loss), ``dendritic_gradient`` (of the dendritic state of a source
+            population), ``nudge`` (error signals nudge the somata, from the top layer down).
         group: rules of one group run it once, together.
-        equilibrate: whether nudged populations run through their dynamics again, for all forward steps; otherwise their activity
-            is recomputed once from the unchanged somatic state.
+        equilibrate: whether nudged populations run through their dynamics again, for all forward steps; otherwise
+            their activity is recomputed once from the unchanged somatic state.
         output_layer_only: whether layers below the output keep the activity of the forward phase.
     """
 

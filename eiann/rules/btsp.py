@@ -23,8 +23,8 @@ class BTSP19(Nudging):
 
         W := W + eta * (pi+ * G(E, 1) + pi+ * G(E', 1) + past_pi+ * G(E, gamma) + pi- x E)
 
-    pi+ and pi- are the positive and the negative part of the plateau; w_max is the upper weight bound, 2 without one. Past activity
-    and past plateau are those of the sample before; they are zero when training begins.
+    pi+ and pi- are the positive and the negative part of the plateau; w_max is the upper weight bound, 2 without one.
+    Past activity and past plateau are those of the sample before; they are zero when training begins.
 
     Attributes:
         neg_rate_th: units whose forward activity does not exceed it get no plateau.

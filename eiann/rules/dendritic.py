@@ -1,8 +1,8 @@
 """Rules driven by dendritic errors: top-down input to the dendrite against lateral inhibition (Galloni et al. 2025).
 
 Symbols: pi = plateau, the selected part of the clamped dendritic state that drives plasticity (post,); x = presynaptic
-activity (pre,) after the backward phase, x_f at the end of the forward phase; a, a_f the postsynaptic ones; d_f = forward
-dendritic state (post,). [z] is a clamp to [0, 1], [z]+- to [-1, 1]. Activities are in units of the activation function.
+activity (pre,) after the backward phase, x_f at the end of the forward phase; a, a_f the postsynaptic ones; d_f =
+forward dendritic state (post,). [z] is a clamp to [0, 1], [z]+- to [-1, 1]. Activities are in units of the activation function.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ NUDGE_OUTPUT_LAYER = BackwardPhase("nudge", "Top_Layer_BP_like_2L", output_layer
 
 @register()
 class BPLike2E(Nudging):
-    """Dendritic target propagation: W := W + eta * pi x [x_f]; nudged somata do not run through their dynamics again."""
+    """Dendritic target propagation: W := W + eta * pi x [x_f]; nudged somata do not run their dynamics again."""
 
     name: ClassVar[str] = "BP_like_2E"
     backward: ClassVar[BackwardPhase | None] = NUDGE_ONCE
@@ -31,7 +31,7 @@ class BPLike2E(Nudging):
 
 @register()
 class BPLike2L(Nudging):
-    """Dendritic target propagation with dynamics: W := W + eta * pi x [x], x after the nudge has run through the network.
+    """Dendritic target propagation with dynamics: W := W + eta * pi x [x], x after the nudge has spread.
 
     With ``forward_only`` x is that of the forward phase.
     """
@@ -69,7 +69,9 @@ class DendriticLoss6(LearningRule):
     def step(self, kernel: RuleKernel) -> None:
         """Dendritic state times input, both of the forward phase."""
         kernel.outer(
-            kernel.signed_interval(kernel.dendrite_forward), kernel.unit_interval(kernel.pre_forward), rate="signed_learning_rate"
+            kernel.signed_interval(kernel.dendrite_forward),
+            kernel.unit_interval(kernel.pre_forward),
+            rate="signed_learning_rate",
         )
 
 

@@ -9,10 +9,13 @@ from eiann.rules.base import BIAS_RULES, DENDRITIC_GRADIENT, GRADIENT, BackwardP
 
 @register()
 class Backprop(LearningRule):
-    """Backpropagation of the loss through the last ``backward_steps`` time steps (Rumelhart, Hinton, Williams 1986; Werbos 1990).
+    """Backpropagation of the loss through the last ``backward_steps`` time steps.
 
-    W := W - learning_rate * dL/dW with plain gradient descent; the network's optimizer may add momentum or adapt the step. The
-    state that enters the first of those time steps is a constant. All Backprop weights and biases of a network change together.
+    Rumelhart, Hinton and Williams 1986; through time: Werbos 1990.
+
+    W := W - learning_rate * dL/dW with plain gradient descent; the network's optimizer may add momentum or adapt the
+    step. The state that enters the first of those time steps is a constant. All Backprop weights and biases of a
+    network change together.
     """
 
     name: ClassVar[str] = "Backprop"
@@ -23,8 +26,9 @@ class Backprop(LearningRule):
 class BackpropDendriticLoss(LearningRule):
     """Gradient descent on the mean squared forward dendritic state of ``source``, a population with dendritic input.
 
-    The loss is criterion(d, 0), d the state of the source's dendrites at the end of the forward phase. The gradient reaches weights into the
-    interneurons that inhibit these dendrites (Galloni et al. 2025, dendritic inhibition by backpropagation).
+    The loss is criterion(d, 0), d the state of the source's dendrites at the end of the forward phase. The gradient
+    reaches weights into the interneurons that inhibit these dendrites (Galloni et al. 2025, dendritic inhibition by
+    backpropagation).
     """
 
     name: ClassVar[str] = "Backprop_DendriticLoss"

@@ -15,7 +15,8 @@ from eiann.rules.dendritic import NUDGE_AND_EQUILIBRATE
 class HebbWeightNorm(LearningRule):
     """Hebb 1949: W := W +- eta * a x x, unclamped; meant to be used with a constraint that normalizes the weights.
 
-    ``sign`` > 0 adds, otherwise subtracts (inhibitory weights). With ``forward_only`` activities are those of the forward phase.
+    ``sign`` > 0 adds, otherwise subtracts (inhibitory weights). With ``forward_only`` activities are those of the
+    forward phase.
     """
 
     name: ClassVar[str] = "Hebb_WeightNorm"
@@ -113,10 +114,10 @@ NUDGE_BCM = BackwardPhase("nudge", "Supervised_BCM_4")
 
 @register()
 class SupervisedBCM4(Nudging):
-    """Bienenstock, Cooper, Munro 1982, under supervision by nudged activity: W := W +- eta * (a x [x]) * ((a - theta) 1).
+    """Bienenstock, Cooper, Munro 1982, under supervision by nudges: W := W +- eta * (a x [x]) * ((a - theta) 1).
 
-    The threshold of each postsynaptic unit follows theta := theta + (a^2 / k - theta) / theta_tau once per sample and starts at k.
-    ``theta_tau`` is in samples, ``k`` in units of activity.
+    The threshold of each postsynaptic unit follows theta := theta + (a^2 / k - theta) / theta_tau once per sample and
+    starts at k. ``theta_tau`` is in samples, ``k`` in units of activity.
     """
 
     name: ClassVar[str] = "Supervised_BCM_4"

@@ -17,10 +17,14 @@ def check_fit(network: Network, dataset: Dataset) -> None:
     units = dataset.inputs[0].numel()
     wanted = network.architecture.input
     if units != wanted.units or (wanted.is_image and shape != wanted.shape):
-        raise UserError(f"data {dataset.name}: found inputs of shape {shape}; the network's input {wanted.label} is {wanted.shape}")
+        raise UserError(
+            f"data {dataset.name}: found inputs of shape {shape}; the network's input {wanted.label} is {wanted.shape}"
+        )
     output = network.architecture.output
     if dataset.classes != output.units:
-        raise UserError(f"data {dataset.name}: found {dataset.classes} classes; the network's output {output.label} has {output.units} units")
+        raise UserError(
+            f"data {dataset.name}: found {dataset.classes} classes; the output {output.label} has {output.units} units"
+        )
 
 
 def check_batches(network: Network, batch_size: int, reduction: str) -> None:
@@ -33,4 +37,6 @@ def check_batches(network: Network, batch_size: int, reduction: str) -> None:
         return
     for j in network.architecture.projections:
         if j.rule is not None and not j.rule.batches:
-            raise UserError(f"batch_size: found {batch_size}; {j.rule.name} of {j.name} keeps traces from sample to sample, use 1")
+            raise UserError(
+                f"batch_size: found {batch_size}; {j.rule.name} of {j.name} keeps traces from sample to sample, use 1"
+            )

@@ -57,11 +57,14 @@ def evaluate(network: Network, dataset: Dataset, executor: str = "auto") -> Eval
     return Evaluation(loss, 100.0 * correct.sum(dim=1) / len(dataset))
 
 
-def equilibration_residual(network: Network, dataset: Dataset, tolerance: float = 0.2, executor: str = "auto") -> Tensor:
+def equilibration_residual(
+    network: Network, dataset: Dataset, tolerance: float = 0.2, executor: str = "auto"
+) -> Tensor:
     """How far the forward dynamics are from rest at their end, (R,).
 
-    For each population but the input, the mean activity m over samples and units is compared between the last two time steps:
-    r = |m_T - m_{T-1}| / ((m_T + m_{T-1}) / 2). The residual is the sum of those r that exceed ``tolerance``; silent populations and NaN
+    For each population but the input, the mean activity m over samples and units is compared between the last two
+    time steps: r = |m_T - m_{T-1}| / ((m_T + m_{T-1}) / 2). The residual is the sum of those r that exceed
+    ``tolerance``; silent populations and NaN
     add nothing. It is 0 for networks of a single time step.
     """
     architecture = network.architecture

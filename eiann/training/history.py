@@ -17,8 +17,8 @@ class History:
         sample_order: (R, steps) index of the sample of each step.
         val_steps: (V,) training steps after which validation ran.
         val_loss, val_accuracy: (R, V) on the validation set; accuracy in percent.
-        forward_dendritic_loss: (R, V) mean absolute forward dendritic state over all units that have one, of the training sample
-            of each validation step; None for networks without dendrites.
+        forward_dendritic_loss: (R, V) mean absolute forward dendritic state over all units that have one, of the
+            training sample of each validation step; None for networks without dendrites.
         executor: which executor ran.
         batch_size: samples per step.
     """

@@ -10,8 +10,8 @@ Interval = tuple[int, int, int]
 def interval_steps(interval: Interval, steps: int) -> tuple[int, ...]:
     """Training steps of an interval (start, stop, every), counted back from ``stop``.
 
-    Negative values count from the end; a start before the beginning means the beginning. If the start is 0, step 0 is always
-    there.
+    Negative values count from the end; a start before the beginning means the beginning. If the start is 0, step 0 is
+    always there.
 
     Raises:
         UserError: a start or stop outside of the training steps, or ``every`` below 1.
@@ -30,7 +30,9 @@ def interval_steps(interval: Interval, steps: int) -> tuple[int, ...]:
     resolved = []
     for name, value in (("start", start), ("stop", stop)):
         if not -steps <= value < steps:
-            raise UserError(f"interval {list(interval)}: found {value} as {name}; training has the steps 0 to {steps - 1}")
+            raise UserError(
+                f"interval {list(interval)}: found {value} as {name}; training has the steps 0 to {steps - 1}"
+            )
         resolved.append(value % steps)
     first, last = resolved
     chosen = set(range(last, first - 1, -every))

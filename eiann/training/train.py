@@ -62,7 +62,8 @@ def train(
         The history. A replica that diverged has NaN in it; the others are not touched.
 
     Raises:
-        UserError: seeds that do not match the replicas, data that do not fit the network, an interval outside of training.
+        UserError: seeds that do not match the replicas, data that do not fit the network, an interval outside of
+            training.
     """
     if len(data_seeds) != network.R:
         raise UserError(f"found {len(data_seeds)} data seeds for {network.R} replicas; give one per replica")
@@ -124,13 +125,15 @@ def _order(dataset: Dataset, seeds: Sequence[int], steps: int | None, epochs: in
     n = len(dataset)
     per_epoch = n // batch_size if steps is None else steps
     if per_epoch < 1 or per_epoch * batch_size > n:
-        raise UserError(f"steps: found {per_epoch} steps of {batch_size} sample(s); one epoch has {n} samples, use at most {n // batch_size} steps")
+        raise UserError(
+            f"steps: found {per_epoch} steps of {batch_size} sample(s); an epoch has {n} samples, use at most {n // batch_size}"
+        )
     known = {seed: sample_order(n, seed, per_epoch * batch_size, epochs) for seed in set(seeds)}
     return torch.stack([known[seed] for seed in seeds])
 
 
 def _draw_for_validation(network: Network) -> None:
-    """The reference's validation loader takes one number of the network's stream; it matters for rules that draw units."""
+    """The reference's validation loader takes one number of the stream; it matters for rules that draw units."""
     for generator in network.generators:
         torch.empty((), dtype=torch.int64).random_(generator=generator)
 
@@ -154,5 +157,3 @@ def _dendritic_loss(network: Network, states: Sequence[Tensor]) -> Tensor:
     count = torch.tensor(units).sum(dim=0)
     total = torch.stack([state.abs().mean(dim=1).sum(dim=1).cpu() for state in states]).sum(dim=0)
     return total / count
-
-

@@ -10,7 +10,6 @@ import torch
 
 import eiann
 from eiann.data import Dataset, DataSets
-from eiann.errors import UserError
 from optimize.objective.features import InstanceOutcome, Seeds, instance_outcomes
 from optimize.objective.settings import EvaluationSettings
 from optimize.space.document import NamedWithOptions
@@ -52,7 +51,6 @@ def evaluate_replicas(
     Raises:
         UserError: the network, the data and the settings do not fit together, or the device is absent.
     """
-    check_device(settings.device)
     data = load_data(settings.data)
     network = eiann.Network(
         list(configs),
@@ -102,20 +100,3 @@ def load_data(data: NamedWithOptions) -> DataSets:
 def _loaded(text: str) -> DataSets:
     data = NamedWithOptions.model_validate_json(text)
     return eiann.data.load(data.name, **data.options)
-
-
-def check_device(device: str) -> None:
-    """Whether the device is there.
-
-    Raises:
-        UserError: it is not.
-    """
-    kind, _, number = device.partition(":")
-    if kind not in ("cpu", "cuda") or (number and not number.isdecimal()):
-        raise UserError(f"found the device {device!r}; use cpu, cuda or cuda:N")
-    if kind == "cuda":
-        count = torch.cuda.device_count() if torch.cuda.is_available() else 0
-        if count == 0:
-            raise UserError(f"found the device {device!r}; this machine has no CUDA device, use cpu")
-        if number and int(number) >= count:
-            raise UserError(f"found the device {device!r}; this machine has cuda:0 to cuda:{count - 1}")

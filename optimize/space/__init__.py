@@ -14,6 +14,7 @@ from optimize.space.document import (
 from optimize.space.formula import Condition, Formula, Value, suggest
 from optimize.space.parameters import Parameter
 from optimize.space.space import Binding, Objective, SearchSpace, StartingPoint
+from optimize.space.summaries import SpaceSummary, summaries
 
 __all__ = [
     "FEATURES",
@@ -31,7 +32,9 @@ __all__ = [
     "RunSettings",
     "SearchSpace",
     "SpaceDocument",
+    "SpaceSummary",
     "StartingPoint",
     "Value",
     "suggest",
+    "summaries",
 ]

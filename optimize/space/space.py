@@ -93,7 +93,7 @@ class SearchSpace:
     Example:
         >>> space = SearchSpace.load("spiral/perceptron")
         >>> [parameter.name for parameter in space.searched]
-        ['Output_init_weight_scale', 'Output_learning_rate', 'Output_bias_learning_rate']
+        ['Output_learning_rate', 'Output_init_weight_scale', 'Output_bias_learning_rate']
         >>> space.instances[0]
         (66049, 257)
     """

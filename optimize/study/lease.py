@@ -124,3 +124,11 @@ class Lease:
                 self._lost.set()
                 return
             self._record = renewed
+
+
+def holder(storage: TrialStorage) -> str | None:
+    """Who runs a study, in words, or ``None``. A driver that was silent for too long does not count."""
+    found = storage.attributes().get(KEY)
+    if found is None or time.time() - found["renewed"] > STALE_S:
+        return None
+    return f"process {found['process']} on {found['host']}"

@@ -29,7 +29,12 @@ class StudyStopped(Exception):  # noqa: N818
 
 
 def run_study(
-    study: Study, slots: Slots, *, resources: Resources | None = None, watch: Watch = lambda _status: None
+    study: Study,
+    slots: Slots,
+    *,
+    resources: Resources | None = None,
+    trials: int | None = None,
+    watch: Watch = lambda _status: None,
 ) -> None:
     """Run packs on the Ray cluster that this process is connected to, until the study has its budget.
 
@@ -37,6 +42,7 @@ def run_study(
         study: what to run.
         slots: packs at once.
         resources: of a pack, if others than the study was made with.
+        trials: the new budget, if another one.
         watch: told where the run stands.
 
     Raises:
@@ -45,6 +51,8 @@ def run_study(
     """
     used = resources or study.spec.resources
     with _logging_to(study.folder.logs / "driver.log"), _stop_requests() as stop, study.driven() as (ledger, lease):
+        if trials is not None:
+            study.budget = trials
         driver = Driver(ledger, study.budget, used.pack, watch)
         watch(driver.status)
         try:

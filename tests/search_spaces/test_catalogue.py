@@ -15,7 +15,9 @@ from eiann.config import NetworkConfig
 from optimize.space import SearchSpace
 
 NETWORKS = Path(
-    os.environ.get("EIANN_NETWORK_CONFIGS", Path(__file__).parents[2].parent / "shared" / "reference" / "network_configs")
+    os.environ.get(
+        "EIANN_NETWORK_CONFIGS", Path(__file__).parents[2].parent / "shared" / "reference" / "network_configs"
+    )
 )
 ENTRIES = search_spaces.catalogue()
 NAMES = [entry.name for entry in ENTRIES]
@@ -42,7 +44,8 @@ def test_an_entry_says_what_it_is(entry: search_spaces.CatalogueEntry) -> None:
     assert "\n" not in entry.title
     assert entry.alias is not None
     space = SearchSpace.load(entry.name)
-    assert space.document.rule
+    assert entry.rule
+    assert space.document.rule == entry.rule
     assert space.searched
     assert "x0" in space.starting_points
     for point in space.starting_points.values():
@@ -72,7 +75,7 @@ def test_the_catalogue_stays_short() -> None:
     assert lines < 4000
 
 
-@pytest.mark.skipif(not NETWORKS.is_dir(), reason=f"there is no {NETWORKS}; set EIANN_NETWORK_CONFIGS")
+@pytest.mark.skipif(not NETWORKS.is_dir(), reason="needs the networks of the reference: set EIANN_NETWORK_CONFIGS")
 @pytest.mark.parametrize("entry", ENTRIES, ids=NAMES)
 def test_networks_equal_the_published_ones(entry: search_spaces.CatalogueEntry) -> None:
     assert entry.alias is not None

@@ -27,15 +27,22 @@ EXCITATORY: list[Plain] = [0, None]
 INHIBITORY: list[Plain] = [None, 0]
 
 
-def nested_from_compact(
-    data: Mapping[str, Plain], root: Place, folder: Path | None
-) -> tuple[dict[str, Plain], dict[KeyPath, Place]]:
+Nested = tuple[dict[str, Plain], dict[KeyPath, Place]]
+"""Data of the nested form, and where each of its keys was written."""
+
+
+def nested_from_compact(data: Mapping[str, Plain], root: Place, folder: Path | None) -> Nested:
     """The nested form of compact data, and where each of its keys was written.
 
     Raises:
         ConfigError: something is not what it should be; with its place.
     """
-    return _Expansion(read_document(data, root, folder), root).nested()
+    return nested_from_document(read_document(data, root, folder), root)
+
+
+def nested_from_document(document: Document, root: Place) -> Nested:
+    """As ``nested_from_compact``, from lines that are read already."""
+    return _Expansion(document, root).nested()
 
 
 def default_bounds(cell: Plain) -> list[Plain] | None:
@@ -179,6 +186,8 @@ class _Expansion:
         values.setdefault("direction", default_direction(post, pre))
         values.setdefault("learning_rule", None)
         signed = is_signed(values.get("weight_bounds"))
+        if "weight_init" not in values and SCALE not in values:
+            self.inherit_scale(pair)
         if SCALE in values:
             values["weight_init"] = "half_kaiming" if signed else "scaled_kaiming"
             values["weight_init_args"] = [values[SCALE]]
@@ -188,6 +197,13 @@ class _Expansion:
             arguments = values.get(key)
             if isinstance(arguments, dict) and arguments.get("source") == "reverse":
                 values[key] = {**arguments, "source": ".".join((*pre, *post))}
+
+    def inherit_scale(self, pair: Projection) -> None:
+        """The scale of outgoing weights that the presynaptic population declares."""
+        pre = self.populations[pair[1]]
+        scale = pre.values.get(SCALE)
+        if scale is not None:
+            self.projections[pair].put(SCALE, scale, pre.places[SCALE,])
 
     def keep_places(self, path: KeyPath, draft: Draft) -> None:
         for key, place in draft.places.items():

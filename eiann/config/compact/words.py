@@ -15,7 +15,8 @@ from eiann.errors import ConfigError, KeyPath
 
 CELL = "cell"
 SCALE = "scale"
-"""Keys of a draft that are not of the nested form: the cell type, and a scale for the default initializer."""
+"""Keys of a draft that are not of the nested form: the cell type, and a scale for the default initializer (of a
+projection, or of all that leave a population)."""
 
 _CELLS: Mapping[object, str | None] = {
     "E": "E", "I": "I", "excitatory": "E", "inhibitory": "I", None: None,
@@ -220,6 +221,7 @@ POPULATION: Mapping[str, Word] = {
     "bias": Bias("bias_learning_rule", "bias_learning_rule_kwargs"),
     "bias_init": Initializer("bias_init", "bias_init_args"),
     "type": Word("population_type"),
+    "outgoing_scale": Word(SCALE),
     **_plain_words(
         "size", "tau", "bias_bounds", "output_pop", "channels", "kernel_size", "image_dim", "image_source", "source"
     ),
@@ -244,7 +246,7 @@ TRAINING: Mapping[str, Word] = {
     "criterion": Named("criterion", "criterion_kwargs"),
     **_plain_words("learning_rate", "device", "tau", "forward_steps", "backward_steps", "verbose", "seed"),
 }
-CELL_WORDS = ("excitatory", "inhibitory", CELL)
+CELL_WORDS = ("excitatory", "inhibitory", CELL, "outgoing_scale")
 REMOVE = "remove"
 
 _NESTED_NAMES = {

@@ -127,7 +127,11 @@ class Arenas:
         network = self.network
         sources = [(index, False, tensor.numpy()) for index, tensor in network.weights.items()]
         sources += [(index, True, tensor.numpy()) for index, tensor in network.masks.items()]
-        states = {value: network.state(name).numpy() for name, value in self.lowered.program.states.items() if value in self.lowered.slots}
+        states = {
+            value: network.state(name).numpy()
+            for name, value in self.lowered.program.states.items()
+            if value in self.lowered.slots
+        }
         for replica in range(network.R):
             for index, mask, source in sources:
                 view = self.weight(replica, index, mask=mask)
@@ -140,7 +144,11 @@ class Arenas:
         """Weights and states back to the network; clones that exist only as products are written out."""
         network = self.network
         virtual = {clone.weight: clone for clone in self.lowered.simplified.virtual}
-        states = {value: network.state(name).numpy() for name, value in self.lowered.program.states.items() if value in self.lowered.slots}
+        states = {
+            value: network.state(name).numpy()
+            for name, value in self.lowered.program.states.items()
+            if value in self.lowered.slots
+        }
         for replica in range(network.R):
             for index, tensor in network.weights.items():
                 view = self.weight(replica, index)

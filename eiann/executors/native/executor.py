@@ -48,7 +48,9 @@ class NativeExecutor:
         """Prepare a training run."""
         return NativeSession(network, data, watch)
 
-    def evaluate(self, network: Network, inputs: Tensor, names: Sequence[str]) -> Iterator[tuple[slice, dict[str, Tensor]]]:
+    def evaluate(
+        self, network: Network, inputs: Tensor, names: Sequence[str]
+    ) -> Iterator[tuple[slice, dict[str, Tensor]]]:
         """Forward phases of all samples, in chunks."""
         library = _library()
         program = compile_evaluation(network.architecture)
@@ -62,7 +64,12 @@ class NativeExecutor:
             rows = slice(start, min(start + EVALUATION_CHUNK, len(flat)))
             count = rows.stop - rows.start
             chunk = flat[rows]
-            call(ctypes.byref(structure), ctypes.c_void_p(chunk.data_ptr()), ctypes.c_int64(flat.shape[1]), ctypes.c_int32(count))
+            call(
+                ctypes.byref(structure),
+                ctypes.c_void_p(chunk.data_ptr()),
+                ctypes.c_int64(flat.shape[1]),
+                ctypes.c_int32(count),
+            )
             yield rows, {name: arenas.gather(program.names[name], count) for name in names}
 
 
@@ -91,7 +98,17 @@ class NativeSession:
         structure = self._arenas.structure(torch.get_num_threads())
         pointers = [ctypes.c_void_p(t.data_ptr()) for t in (self._inputs, self._targets, order, losses)]
         features, classes, stride = (ctypes.c_int64(n) for n in (self._inputs.shape[1], self._targets.shape[1], steps))
-        call(ctypes.byref(structure), pointers[0], features, pointers[1], classes, pointers[2], stride, ctypes.c_int32(steps), pointers[3])
+        call(
+            ctypes.byref(structure),
+            pointers[0],
+            features,
+            pointers[1],
+            classes,
+            pointers[2],
+            stride,
+            ctypes.c_int32(steps),
+            pointers[3],
+        )
         return losses
 
     def named(self, name: str) -> Tensor:

@@ -68,7 +68,9 @@ def _fingerprint(compiler: str) -> str:
     info = Path("/proc/cpuinfo")
     if info.exists():
         lines = info.read_text().splitlines()
-        processor += "".join(line for line in lines[:40] if line.startswith(("flags", "Features", "model name"))).encode()
+        processor += "".join(
+            line for line in lines[:40] if line.startswith(("flags", "Features", "model name"))
+        ).encode()
     return hashlib.sha256(SOURCE.read_bytes() + " ".join(FLAGS).encode() + version + processor).hexdigest()[:16]
 
 
@@ -95,5 +97,10 @@ def _build(compiler: str, target: Path) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=target.parent) as folder:
         built = Path(folder) / target.name
-        subprocess.run([compiler, *FLAGS, "-o", str(built), str(SOURCE)], capture_output=True, check=True, timeout=BUILD_LIMIT_SECONDS)
+        subprocess.run(
+            [compiler, *FLAGS, "-o", str(built), str(SOURCE)],
+            capture_output=True,
+            check=True,
+            timeout=BUILD_LIMIT_SECONDS,
+        )
         built.replace(target)

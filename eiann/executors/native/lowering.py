@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from eiann.executors.native.simplify import Finish, FinishedBtsp, Simplified, SourceProduct, UpdateRows
-from eiann.executors.torch_executor import values_of
+from eiann.executors.torch.machine import values_of
 from eiann.program import ops
 from eiann.program.builder import NumberSource
 from eiann.program.compile import Program
@@ -132,7 +132,11 @@ class _Writer:
 
     def finish(self, finish: Finish) -> list[int]:
         """Bounds and mask."""
-        return [-1 if finish.low is None else finish.low, -1 if finish.high is None else finish.high, int(finish.masked)]
+        return [
+            -1 if finish.low is None else finish.low,
+            -1 if finish.high is None else finish.high,
+            int(finish.masked),
+        ]
 
     def criterion(self) -> list[int]:
         """Kind, whether averaged, label smoothing."""

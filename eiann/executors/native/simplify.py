@@ -92,7 +92,11 @@ def _merge_updates(operations: Sequence[Op]) -> list[Op]:
         elif isinstance(op, ops.Btsp):
             update = FinishedBtsp(op.weight, op)
         before = merged[-1] if merged else None
-        if isinstance(update, UpdateRows) and isinstance(before, UpdateRows) and (before.weight, before.rate) == (update.weight, update.rate):
+        if (
+            isinstance(update, UpdateRows)
+            and isinstance(before, UpdateRows)
+            and (before.weight, before.rate) == (update.weight, update.rate)
+        ):
             merged[-1] = UpdateRows(
                 update.weight, update.rate, before.signs + update.signs, before.us + update.us, before.xs + update.xs
             )
@@ -122,11 +126,15 @@ def _virtual_clones(operations: Sequence[Op]) -> tuple[ops.Clone, ...]:
     sources = {source for clone in clones for source in (clone.source, clone.source2)}
     found = []
     for clone in clones:
-        plain = clone.transpose and clone.source2 is None and clone.weight not in sources and clone.source not in targets
+        plain = (
+            clone.transpose and clone.source2 is None and clone.weight not in sources and clone.source not in targets
+        )
         others = [op for op in operations if getattr(op, "weight", None) == clone.weight and op is not clone]
         only_read = all(isinstance(op, ops.Matvec | ops.ClampWeight) for op in others)
         reads = [i for i, op in enumerate(operations) if isinstance(op, ops.Matvec) and op.weight == clone.weight]
-        changes = [i for i, op in enumerate(operations) if getattr(op, "weight", None) == clone.source and not _reads_only(op)]
+        changes = [
+            i for i, op in enumerate(operations) if getattr(op, "weight", None) == clone.source and not _reads_only(op)
+        ]
         if plain and only_read and max(reads, default=-1) < min(changes, default=len(operations)):
             found.append(clone)
     return tuple(found)
@@ -154,8 +162,16 @@ def _fuse(operations: Sequence[Op]) -> list[Op]:
     for position, op in enumerate(operations):
         if not isinstance(op, ops.ClampWeight | ops.Mask):
             continue
-        touching = [i for i, other in enumerate(fused[:position]) if other is not op and getattr(other, "weight", None) == op.weight]
-        touching += [i for i, other in enumerate(fused[:position]) if isinstance(other, ops.Clone) and op.weight in (other.source, other.source2)]
+        touching = [
+            i
+            for i, other in enumerate(fused[:position])
+            if other is not op and getattr(other, "weight", None) == op.weight
+        ]
+        touching += [
+            i
+            for i, other in enumerate(fused[:position])
+            if isinstance(other, ops.Clone) and op.weight in (other.source, other.source2)
+        ]
         updates = [i for i in touching if isinstance(fused[i], UpdateRows | FinishedBtsp | ops.Oja)]
         if len(updates) != 1 or not touching or max(touching) != updates[0] or isinstance(fused[updates[0]], ops.Oja):
             continue

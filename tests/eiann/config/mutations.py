@@ -1,5 +1,7 @@
 """Broken network files, made from good ones by accident."""
 
+# ruff: noqa: E501 - a case of a table stands on one line
+
 import copy
 import random
 from collections.abc import Iterator

@@ -1,5 +1,7 @@
 """The compact form: what a line means, what is meant where nothing is said, and what a file takes from another."""
 
+# ruff: noqa: E501 - a case of a table stands on one line
+
 from pathlib import Path
 from typing import Any
 

@@ -1,5 +1,7 @@
 """Every mistake is one line: the file, the line, the key as written, what was found and what would be right."""
 
+# ruff: noqa: E501 - a case of a table stands on one line
+
 from pathlib import Path
 
 import pytest

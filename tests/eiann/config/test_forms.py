@@ -1,5 +1,7 @@
 """Nested and dotted files load to the same typed configuration; the form is seen from the keys."""
 
+# ruff: noqa: E501 - a case of a table stands on one line
+
 import copy
 from pathlib import Path
 from typing import Any

@@ -1,5 +1,7 @@
 """Selectors find values of a network by the words of network files."""
 
+# ruff: noqa: E501 - a case of a table stands on one line
+
 import pytest
 
 from eiann.config import NetworkConfig, select, select_populations, select_projections

@@ -1,10 +1,12 @@
 """What is written reads back as an equal network, in both forms, whole or not at all."""
 
+# ruff: noqa: E501 - a case of a table stands on one line
+
 from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from eiann.config import NetworkConfig
@@ -112,6 +114,7 @@ def networks(draw: st.DrawFn) -> dict[str, Any]:
     return {"layer_config": layers, "projection_config": found, "training_kwargs": draw(training)}
 
 
+@settings(max_examples=60, deadline=None)
 @given(networks())
 def test_any_network_reads_back_equal(data: dict[str, Any]) -> None:
     config = NetworkConfig.from_dict(data)

@@ -1,5 +1,7 @@
 """YAML is read safely, means what it looks like, and every key knows its line."""
 
+# ruff: noqa: E501 - a case of a table stands on one line
+
 from pathlib import Path
 
 import pytest
@@ -94,7 +96,7 @@ def test_what_is_no_plain_data_is_refused_with_its_line(text: str, message: str)
 def test_aliases_cannot_blow_up() -> None:
     lines = ["a0: &a0 [1, 2, 3, 4, 5, 6, 7, 8, 9, 10]"]
     lines += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 9)]
-    with pytest.raises(ConfigError, match="more than 1000000 values"):
+    with pytest.raises(ConfigError, match="more than 200000 values"):
         parse_yaml("\n".join(lines))
     deep = ["a0: &a0 [1]", *(f"a{n}: &a{n} {'[' * 60}*a{n - 1}{']' * 60}" for n in range(1, 50))]
     with pytest.raises(ConfigError, match="nested more than 100 deep"):
@@ -123,7 +125,9 @@ def test_a_byte_order_mark_is_no_content(tmp_path: Path) -> None:
 
 @given(st.text())
 def test_any_text_is_data_or_one_line(text: str) -> None:
+    message = ""
     try:
         parse_yaml(text)
     except ConfigError as error:
-        assert "\n" not in str(error)
+        message = str(error)
+    assert "\n" not in message

@@ -6,10 +6,10 @@ import re
 from pathlib import Path
 
 import pytest
-from tests.optimize.space.conftest import SPACE, MakeSpace
 
 from eiann.errors import ConfigError, UserError
 from optimize.space import SearchSpace
+from tests.optimize.space.small import SPACE, MakeSpace
 
 # What is put into the small space -> line, key path and words of the error.
 MISTAKES = {
@@ -66,7 +66,11 @@ MISTAKES = {
         15,
         "parameters.more.sets: cannot read 'value **'",
     ),
-    "no such population": (SPACE + "  more: {range: [1, 2], sets: {H4.E: tau}}\n", 13, "parameters.more.sets: there is no layer 'H4'"),
+    "no such population": (
+        SPACE + "  more: {range: [1, 2], sets: {H4.E: tau}}\n",
+        13,
+        "parameters.more.sets: there is no layer 'H4'",
+    ),
     "no such projection": (
         SPACE + "  more: {range: [1, 2], sets: {H1.E <- H2.E: rule.k}}\n",
         13,
@@ -154,7 +158,11 @@ MISTAKES = {
         13,
         "objectives: found objective 'los'; did you mean 'loss'?",
     ),
-    "unknown aggregate": (SPACE + "objectives: {loss: {aggregate: maen}}\n", 13, "objectives.loss.aggregate: found 'maen'"),
+    "unknown aggregate": (
+        SPACE + "objectives: {loss: {aggregate: maen}}\n",
+        13,
+        "objectives.loss.aggregate: found 'maen'",
+    ),
     "condition on no feature": (
         SPACE + "reject: [residual > 0]\n",
         13,
@@ -206,11 +214,16 @@ def test_a_mistake_in_a_base_names_the_base(make: MakeSpace) -> None:
 
 def test_a_mistake_in_the_network_names_the_network(make: MakeSpace) -> None:
     with pytest.raises(ConfigError, match=r"/broken\.yaml:2: "):
-        make(SPACE.replace("network: net", "network: broken"), broken="layers: {Input: {E: 2}, Output: {E: 2}}\nproj: {}\n")
+        make(
+            SPACE.replace("network: net", "network: broken"),
+            broken="layers: {Input: {E: 2}, Output: {E: 2}}\nproj: {}\n",
+        )
 
 
 def test_a_missing_file_and_an_unknown_name(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"nothing\.yaml: there is no such file"):
         SearchSpace.load(tmp_path / "nothing.yaml")
-    with pytest.raises(UserError, match=r"spiral/dale_bakprop: there is no such search space; did you mean 'spiral/dale_b"):
+    with pytest.raises(
+        UserError, match=r"spiral/dale_bakprop: there is no such search space; did you mean 'spiral/dale_b"
+    ):
         SearchSpace.load("spiral/dale_bakprop")

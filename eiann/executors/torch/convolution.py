@@ -15,7 +15,7 @@ from torch.nn import grad as conv_grad
 from eiann.network.architecture import Population, Projection
 
 if TYPE_CHECKING:
-    from eiann.executors.torch_executor import TorchMachine
+    from eiann.executors.torch.machine import TorchMachine
 
 
 def as_image(x: Tensor, population: Population) -> Tensor:
@@ -33,7 +33,10 @@ def convolve(machine: TorchMachine, projection: Projection, x: Tensor) -> Tensor
     """Output of the convolution, flat."""
     source = machine.network.architecture.populations[projection.pre]
     weight = machine.network.weights[projection.index]
-    images = [F.conv2d(as_image(rows, source), kernels, None, *_settings(projection)) for rows, kernels in zip(x, weight, strict=True)]
+    images = [
+        F.conv2d(as_image(rows, source), kernels, None, *_settings(projection))
+        for rows, kernels in zip(x, weight, strict=True)
+    ]
     return torch.stack([image.reshape(x.shape[1], -1) for image in images])
 
 

@@ -9,13 +9,14 @@ import torch
 from torch import Tensor
 
 from eiann.executors.base import TrainingData
-from eiann.executors.torch_executor import TorchMachine
+from eiann.executors.torch.machine import TorchMachine
 from eiann.program.compile import compile_evaluation, compile_training
 
 if TYPE_CHECKING:
     from eiann.network.network import Network
 
-#: Samples per chunk of an evaluation. It does not depend on the number of replicas, so that their numbers do not either.
+#: Samples per chunk of an evaluation. It does not depend on the number of replicas, so that their numbers do not
+#: either.
 EVALUATION_CHUNK = 200
 
 
@@ -62,7 +63,9 @@ class TorchExecutor:
         """Prepare a training run."""
         return TorchSession(network, data, watch)
 
-    def evaluate(self, network: Network, inputs: Tensor, names: Sequence[str]) -> Iterator[tuple[slice, dict[str, Tensor]]]:
+    def evaluate(
+        self, network: Network, inputs: Tensor, names: Sequence[str]
+    ) -> Iterator[tuple[slice, dict[str, Tensor]]]:
         """Forward phases of all samples, in chunks."""
         machine = TorchMachine(network, compile_evaluation(network.architecture), names)
         flat = inputs.flatten(1).to(network.device, network.dtype)

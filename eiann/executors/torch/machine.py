@@ -1,26 +1,25 @@
 """The torch executor: runs a program operation by operation on tensors with replica and batch axes.
 
-It gives the operations their meaning; other executors are held to its numbers. Values have the shape (replicas, batch, units).
-On a CPU no operation mixes replicas or lets their number choose a kernel, so a replica's numbers are the same alone and in a
-batch, bit for bit (replicas of different sizes: up to rounding, since padding changes the length of sums).
+It gives the operations their meaning; other executors are held to its numbers. Values have the shape (replicas,
+batch, units). On a CPU no operation mixes replicas or lets their number choose a kernel, so a replica's numbers are
+the same alone and in a batch, bit for bit (replicas of different sizes: up to rounding, since padding changes the
+length of sums).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
-from eiann.executors.torch_ops import FORMS
+from eiann.executors.torch.forms import FORMS, Step
 from eiann.program.ops import Op
 
 if TYPE_CHECKING:
     from eiann.network.network import Network
     from eiann.program.compile import Program
-
-Step = Callable[[], None]
 
 
 class TorchMachine:
@@ -50,7 +49,9 @@ class TorchMachine:
         """A number of every replica, (replicas, 1, 1)."""
         if index not in self._numbers:
             values = self.network.number(self.program.numbers[index])
-            self._numbers[index] = torch.tensor(values, dtype=self.network.dtype, device=self.network.device).reshape(-1, 1, 1)
+            self._numbers[index] = torch.tensor(values, dtype=self.network.dtype, device=self.network.device).reshape(
+                -1, 1, 1
+            )
         return self._numbers[index]
 
     def value(self, index: int) -> Tensor:
@@ -103,9 +104,10 @@ def _last_uses(operations: Sequence[Op]) -> dict[int, int]:
     return last
 
 
-_NOT_VALUES = {"weight", "source", "source2", "number", "tau", "fraction", "rate", "low", "high", "population", "scale", "factor", "k",
-               "saturation", "discount", "ratio", "threshold", "beta", "sigmoid_at_zero", "sigmoid_range", "sign", "optimizer",
-               "stochastic", "transpose"}  # fmt: skip
+_NOT_VALUES = frozenset(
+    "weight source source2 number tau fraction rate low high population scale factor k saturation discount ratio threshold "
+    "beta sigmoid_at_zero sigmoid_range sign optimizer stochastic transpose".split()
+)
 
 
 def values_of(operation: Op) -> list[int]:

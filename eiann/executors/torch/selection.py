@@ -27,7 +27,8 @@ def select_largest(error: Tensor, masked: Tensor, counts: Tensor) -> Tensor:
         masked: the same with some units silenced; ranks those with negative error, and gives the values.
         counts: (replicas, 1, 1), how many of each sign.
 
-    Ties: of equal positive errors the lower index wins, of equal negative ones the higher, as a stable descending sort has it.
+    Ties: of equal positive errors the lower index wins, of equal negative ones the higher, as a stable descending
+        sort has it.
     """
     units = error.shape[-1]
     positive = (error > 0) & (_rank(error) < counts)
@@ -45,7 +46,8 @@ def _rank(values: Tensor) -> Tensor:
 def select_randomly(error: Tensor, masked: Tensor, counts: Tensor, generators: Sequence[Generator]) -> Tensor:
     """Draw units with the size of their error as probability; of the drawn, the first of each sign by index are kept.
 
-    The last ``counts`` by index are kept of the negative ones. Each replica draws from its own generator, positive candidates first.
+    The last ``counts`` by index are kept of the negative ones. Each replica draws from its own generator, positive
+    candidates first.
     """
     selected = torch.zeros_like(masked)
     for replica, generator in enumerate(generators):

@@ -1,0 +1,1 @@
+"""The torch executor: any device, any dtype, every operation; it gives the operations their meaning."""

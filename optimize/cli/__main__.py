@@ -1,0 +1,5 @@
+"""``python -m optimize.cli`` is ``eiann``."""
+
+from optimize.cli import main
+
+main()

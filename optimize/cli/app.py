@@ -1,0 +1,60 @@
+"""All commands together, and the one place where errors become lines and exit codes."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import Final
+
+import typer
+from typer.exceptions import TyperException
+
+from cluster.errors import ClusterError
+from eiann.errors import UserError
+from optimize.cli import again, check, jobs, look, search, spaces, train
+
+OK: Final = 0
+WRONG_INPUT: Final = 2
+STOPPED: Final = 130
+
+app = typer.Typer(
+    name="eiann",
+    help="Build and train networks of excitatory and inhibitory populations, and search their hyperparameters.",
+    epilog="Start with: eiann spaces, then: eiann optimize spiral/dale_backprop --trials 60",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+for family in (train, check, spaces, search, look, again, jobs):
+    family.add_to(app)
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run one command and return its exit code; what is wrong with the input is one line on standard error."""
+    try:
+        code = app(list(arguments), standalone_mode=False)
+    except TyperException as error:
+        if type(error).__name__ == "NoArgsIsHelpError":
+            sys.stdout.write(f"{error}\n")
+            return WRONG_INPUT
+        return _complain(_text_of(error), WRONG_INPUT)
+    except (UserError, ClusterError) as error:
+        return _complain(str(error), WRONG_INPUT)
+    except (KeyboardInterrupt, typer.Abort):
+        return _complain("stopped", STOPPED)
+    except BrokenPipeError:
+        # The reader, such as head, has seen enough.
+        sys.stderr.close()
+        return OK
+    return code if isinstance(code, int) else OK
+
+
+def _text_of(error: TyperException) -> str:
+    format_message = getattr(error, "format_message", None)
+    return str(format_message() if format_message else error)
+
+
+def _complain(message: str, code: int) -> int:
+    sys.stderr.write(f"error: {' '.join(message.split())}\n")
+    return code

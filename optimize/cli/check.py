@@ -1,0 +1,84 @@
+"""``eiann check``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from optimize.export import NetworkFile
+    from optimize.space import SearchSpace
+
+
+def add_to(app: typer.Typer) -> None:
+    """Register the commands of this file."""
+    app.command(epilog="Example: eiann check network.yaml")(check)
+
+
+def check(
+    file: Annotated[str, typer.Argument(help="A network, search space or cluster profile; or a space's name.")],
+) -> None:
+    """Validate a file and print what it would build."""
+    from eiann.config.yaml_source import load_yaml
+    from optimize.cli.show import console
+    from optimize.space import SearchSpace
+
+    out = console()
+    path = Path(file)
+    if not path.exists() and path.suffix not in (".yaml", ".yml"):
+        _show_space(SearchSpace.load(file), out)
+        return
+    raw, _ = load_yaml(path)
+    keys = raw.keys() if isinstance(raw, dict) else set()
+    if "kind" in keys:
+        import cluster
+
+        profile = cluster.load_profile(path)
+        out.print(f"cluster profile of kind {profile.kind}: {path}")
+    elif {"parameters", "extends"} & keys:
+        _show_space(SearchSpace.load(path), out)
+    else:
+        from optimize.export import NetworkFile
+
+        _show_network(NetworkFile.read(path), path, out)
+
+
+def _show_space(space: SearchSpace, out: Console) -> None:
+    from optimize.cli.show import grid
+
+    out.print(f"search space {space.name}: {space.document.title}", markup=False)
+    rows = []
+    targets: dict[str, list[str]] = {}
+    for binding in space.bindings():
+        written = binding.target if binding.formula == binding.parameter else f"{binding.target} = {binding.formula}"
+        targets.setdefault(binding.parameter, []).append(written)
+    for parameter in space.parameters:
+        given = f"= {parameter.fixed}" if parameter.fixed is not None else parameter.describe()
+        rows.append((parameter.name, given, "\n".join(targets.get(parameter.name, []))))
+    out.print(grid(("parameter", "range", "sets"), rows))
+    run = space.run
+    out.print(
+        f"data {space.data.name}, {run.steps} steps x {run.epochs} epochs, validation at {list(run.val_interval)}\n"
+        f"objectives: {', '.join(f'{o.direction} {o.aggregate} {o.name}' for o in space.objectives)}\n"
+        f"instances: {len(space.instances)}, first seeds {list(space.instances[0])}\n"
+        f"points: {', '.join(space.starting_points) or 'none'}",
+        markup=False,
+    )
+
+
+def _show_network(file: NetworkFile, path: Path, out: Console) -> None:
+    import eiann
+
+    network = eiann.Network(file.network, seeds=[0])
+    weights = sum(value[0].numel() for value in network.state_dict().values())
+    out.print(f"network {path}: {weights} numbers", markup=False)
+    out.print(network.describe(), markup=False)
+    if file.run is not None:
+        out.print(f"run: data {file.run.data.name}, {file.run.steps} steps, {len(file.run.seeds)} seeds", markup=False)
+    if file.provenance is not None:
+        found = file.provenance
+        out.print(f"from study {found.study}, trial {found.trial}: {found.features}", markup=False)

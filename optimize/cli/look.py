@@ -1,0 +1,142 @@
+"""``eiann status``, ``best`` and ``table``: looking at studies."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from optimize.cli.options import STUDIES, StudiesOption, StudyArgument, study_path
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from optimize.study import Study
+
+
+class Table(StrEnum):
+    """Tables of a study."""
+
+    TRIALS = "trials"
+    INSTANCES = "instances"
+
+
+def add_to(app: typer.Typer) -> None:
+    """Register the commands of this file."""
+    app.command(epilog="Example: eiann status demo")(status)
+    app.command(epilog="Example: eiann best studies/demo --top 5 --export best.yaml")(best)
+    app.command(epilog="Example: eiann table demo trials --out trials.parquet")(table)
+
+
+def status(
+    study: Annotated[str | None, typer.Argument(metavar="[STUDY]", help="A study; left out, all of them.")] = None,
+    studies: StudiesOption = STUDIES,
+) -> None:
+    """Show how far studies and submitted jobs are."""
+    from optimize.cli.jobs import job_rows
+    from optimize.cli.show import console, grid
+    from optimize.study import Study
+
+    out = console()
+    if study is not None:
+        opened = Study.open(study_path(study, studies))
+        _show_study(opened)
+        return
+    rows = [_summary(Study.open(path.parent)) for path in sorted(studies.glob("*/spec.yaml"))]
+    out.print(grid(("study", "trials", "of", "failed", "running", "driver", "space"), rows) if rows else "no studies")
+    if jobs := job_rows(studies):
+        out.print(grid(("job", "state", "submitted", "detail"), jobs))
+
+
+def best(
+    study: StudyArgument,
+    top: Annotated[int, typer.Option("--top", min=1, help="How many trials.")] = 10,
+    by: Annotated[str | None, typer.Option("--by", help="Objective; left out, by Pareto rank.")] = None,
+    export: Annotated[
+        Path | None, typer.Option("--export", help="Write the first of them as a network file for: eiann train.")
+    ] = None,
+    params: Annotated[bool, typer.Option("--params", help="Show parameters too.")] = False,
+    studies: StudiesOption = STUDIES,
+) -> None:
+    """Show the best trials, or the Pareto front, and export the first."""
+    from eiann.errors import UserError
+    from optimize.cli.show import console
+    from optimize.results.best import export_trial
+    from optimize.study import Study
+
+    opened = Study.open(study_path(study, studies))
+    chosen = opened.best(top, by)
+    if chosen.empty:
+        raise UserError(f"study {opened.name!r} has no complete trial yet")
+    out = console()
+    out.print(best_table(chosen, opened, params=params))
+    if export is not None:
+        number = int(chosen.iloc[0]["number"])
+        export_trial(opened, number, export)
+        out.print(f"trial {number} written to {export}; repeat it with: eiann train {export}", markup=False)
+
+
+def table(
+    study: StudyArgument,
+    which: Annotated[Table, typer.Argument(help="trials or instances.")],
+    out: Annotated[Path | None, typer.Option("--out", help="A .parquet or .csv file; left out, CSV is shown.")] = None,
+    studies: StudiesOption = STUDIES,
+) -> None:
+    """Write one of the tables of a study."""
+    import sys
+
+    from optimize.results import write_table
+    from optimize.study import Study
+
+    opened = Study.open(study_path(study, studies))
+    data = opened.trials() if which is Table.TRIALS else opened.instances()
+    if out is None:
+        data.to_csv(sys.stdout, index=False)
+        return
+    write_table(data, out)
+    typer.echo(f"{len(data)} {which} written to {out}")
+
+
+def best_table(trials: pd.DataFrame, study: Study, *, params: bool = False) -> object:
+    """The columns of good trials that people look at."""
+    from optimize.cli.show import frame
+
+    objectives = [f"objectives.{name}" for name in study.spec.evaluation.objectives]
+    features = [f"features.{name}" for name in study.spec.evaluation.measured]
+    shown = ["number", *objectives, *features, "instances_ok"]
+    if params:
+        shown += [name for name in trials.columns if name.startswith("params.")]
+    return frame(trials, shown)
+
+
+def _show_study(study: Study) -> None:
+    from optimize.cli.show import console, grid
+
+    out = console()
+    spec = study.spec
+    trials = study.trials()
+    row = _summary(study)
+    out.print(grid(("study", "trials", "of", "failed", "running", "driver", "space"), [row]))
+    out.print(
+        f"{study.folder.path}: {spec.sampler.name} over {len(spec.search_space.searched)} parameters, "
+        f"{len(spec.search_space.instances)} instances, created {spec.created:%Y-%m-%d %H:%M} UTC",
+        markup=False,
+    )
+    front = study.front()
+    if not front.empty:
+        out.print(best_table(front.head(5), study))
+    failures = trials.loc[trials["state"] == "FAIL", "failure"].dropna()
+    for reason in failures.tail(3):
+        out.print(f"failed: {reason}", markup=False)
+
+
+def _summary(study: Study) -> tuple[object, ...]:
+    from optimize.study.lease import holder
+
+    counts = study.trials()["state"].value_counts()
+    failed, running = int(counts.get("FAIL", 0)), int(counts.get("RUNNING", 0))
+    ended = int(counts.sum()) - running - int(counts.get("WAITING", 0))
+    space = study.spec.space.get("name", "")
+    return study.name, ended, study.budget, failed, running, holder(study.storage) or "none", space

@@ -1,0 +1,158 @@
+"""``eiann optimize`` and ``eiann resume``: running a search."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from optimize.cli.options import (
+    STUDIES,
+    ExecutorOption,
+    StudiesOption,
+    StudyArgument,
+    fitting_name,
+    key_values,
+    study_path,
+)
+
+if TYPE_CHECKING:
+    from optimize.plan import Plan
+    from optimize.study import Resources, Study
+    from optimize.tune.cluster import Slots
+
+PackOption = Annotated[int | None, typer.Option("--pack", min=1, help="Trials trained together; left out, by size.")]
+CpusOption = Annotated[float | None, typer.Option("--cpus-per-pack", help="CPUs of a pack.")]
+GpusOption = Annotated[float | None, typer.Option("--gpus-per-pack", help="GPUs of a pack; 0.25 is a quarter of one.")]
+AddressOption = Annotated[str | None, typer.Option("--address", help="Ray cluster; left out, one is started here.")]
+
+
+def add_to(app: typer.Typer) -> None:
+    """Register the commands of this file."""
+    app.command(epilog="Example: eiann optimize spiral/dale_backprop --trials 60 --instances 5 --name demo")(optimize)
+    app.command(epilog="Example: eiann resume studies/demo --trials 200")(resume)
+
+
+def optimize(
+    space: Annotated[str, typer.Argument(metavar="SPACE", help="A search space's file, or its name: eiann spaces.")],
+    trials: Annotated[int | None, typer.Option("--trials", min=1, help="Trials in all; 100 if left out.")] = None,
+    instances: Annotated[int | None, typer.Option("--instances", min=1, help="Seeds per trial.")] = None,
+    steps: Annotated[int | None, typer.Option("--steps", min=1, help="Training steps.")] = None,
+    name: Annotated[str | None, typer.Option("--name", help="Of the study; left out, the space's.")] = None,
+    studies: StudiesOption = STUDIES,
+    storage: Annotated[str | None, typer.Option("--storage", help="Optuna storage URL; left out, SQLite.")] = None,
+    sampler: Annotated[
+        str | None, typer.Option("--sampler", help="nsga2, nsga3, tpe, gp, cmaes, qmc, random or points.")
+    ] = None,
+    sampler_option: Annotated[
+        list[str] | None, typer.Option("--sampler-option", help="KEY=VALUE, for the sampler; may be repeated.")
+    ] = None,
+    points: Annotated[
+        list[str] | None, typer.Option("--points", help="Try these first: x0, optimized, or a file; may be repeated.")
+    ] = None,
+    pack: PackOption = None,
+    cpus_per_pack: CpusOption = None,
+    gpus_per_pack: GpusOption = None,
+    address: AddressOption = None,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Of the sampler.")] = 0,
+    executor: ExecutorOption = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Check everything, show the plan, run nothing.")] = False,
+    trainer: Annotated[str | None, typer.Option("--trainer", hidden=True)] = None,
+) -> None:
+    """Search the parameters of a space: create a study and run it on Ray Tune."""
+    from optimize.plan import Plan
+    from optimize.space.document import NamedWithOptions
+    from optimize.study import check_free
+
+    options = key_values(sampler_option or (), "--sampler-option")
+    plan = Plan.make(
+        space,
+        trials=trials,
+        instances=instances,
+        steps=steps,
+        sampler=NamedWithOptions(name=sampler, options=options) if sampler else None,
+        sampler_options=options,
+        points=points or (),
+        pack=pack,
+        cpus=cpus_per_pack,
+        gpus=gpus_per_pack,
+        executor=executor,
+        trainer=trainer,
+    )
+    chosen = name or fitting_name(studies, plan.space.name.rpartition("/")[2])
+    check_free(studies, chosen)
+    plan.check(local=address is None)
+    if dry_run:
+        _show_plan(plan, studies / chosen)
+        return
+
+    from optimize.tune.cluster import ray_cluster
+
+    with ray_cluster(plan.resources(), address) as slots:
+        study = plan.create(chosen, studies, storage=storage, seed=seed, slots=slots.packs)
+        _run(study, slots)
+
+
+def resume(
+    study: StudyArgument,
+    trials: Annotated[int | None, typer.Option("--trials", min=1, help="New total budget.")] = None,
+    pack: PackOption = None,
+    cpus_per_pack: CpusOption = None,
+    gpus_per_pack: GpusOption = None,
+    address: AddressOption = None,
+    studies: StudiesOption = STUDIES,
+) -> None:
+    """Go on with a study after any stop, to its total budget of trials."""
+    from optimize.study import Resources, Study
+    from optimize.tune.cluster import ray_cluster
+
+    opened = Study.open(study_path(study, studies))
+    given = {"pack": pack, "cpus": cpus_per_pack, "gpus": gpus_per_pack}
+    changes = {key: value for key, value in given.items() if value is not None}
+    resources = Resources.model_validate({**opened.spec.resources.model_dump(), **changes})
+    with ray_cluster(resources, address) as slots:
+        _run(opened, slots, resources=resources, trials=trials)
+
+
+def _run(study: Study, slots: Slots, *, resources: Resources | None = None, trials: int | None = None) -> None:
+    from optimize.cli.look import best_table
+    from optimize.cli.show import console
+    from optimize.objective import objective_labels
+    from optimize.results.best import refresh
+    from optimize.tune.progress import progress_display
+    from optimize.tune.run import StudyStopped, run_study
+
+    screen = console()
+    labels = objective_labels(study.spec.evaluation.objectives)
+    try:
+        with progress_display(study.name, labels, screen) as watch:
+            run_study(study, slots, resources=resources, trials=trials, watch=watch)
+    except StudyStopped as stop:
+        screen.print(f"{stop}; go on with: eiann resume {study.folder.path}", markup=False)
+        raise typer.Exit(130) from stop
+    refresh(study)
+    best = study.best(10)
+    if best.empty:
+        screen.print("no trial was complete; see: eiann status " + str(study.folder.path), markup=False)
+        return
+    screen.print(best_table(best, study))
+    screen.print(f"study: {study.folder.path}   next: eiann best {study.folder.path} --export best.yaml", markup=False)
+
+
+def _show_plan(plan: Plan, path: Path) -> None:
+    from optimize.cli.show import console, grid
+
+    resources = plan.resources()
+    space = plan.space
+    rows = [
+        ("study", path),
+        ("space", f"{space.name}: {len(space.searched)} parameters"),
+        ("trials", f"{plan.trials} x {len(space.instances)} instances x {space.run.steps * space.run.epochs} steps"),
+        ("objectives", ", ".join(objective.name for objective in space.objectives)),
+        ("sampler", f"{plan.sampler.name} {plan.sampler.options or ''}"),
+        ("given points", len(plan.points)),
+        ("pack", f"{resources.pack} trials = {resources.pack * len(space.instances)} replicas on {resources.device}"),
+        ("resources of a pack", f"{resources.cpus:g} CPUs, {resources.gpus:g} GPUs"),
+    ]
+    console().print(grid(("dry run", ""), rows))

@@ -1,0 +1,207 @@
+"""From what a user asks to a study that can be created: everything is checked before anything is made."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final, Self
+
+from eiann.config.yaml_source import load_yaml
+from eiann.errors import ConfigError, UserError
+from optimize import samplers
+from optimize.space import SearchSpace
+from optimize.space.document import NamedWithOptions
+from optimize.space.formula import suggest
+from optimize.study import NETWORK_TRAINER, Point, Resources, Study, given_points
+from optimize.tune.cluster import available_cpus, check_here
+
+DEFAULT_TRIALS: Final = 100
+_ROUNDS: Final = 4
+_LARGEST_PACK: Final = 20
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A study to be.
+
+    Attributes:
+        space: with the user's number of instances and steps.
+        trials: the budget.
+        sampler: checked.
+        points: to try first.
+        pack: trials in a pack; ``None`` to choose by the number of slots.
+        cpus, gpus: of a pack.
+        settings: further fields of the specification.
+    """
+
+    space: SearchSpace
+    trials: int
+    sampler: NamedWithOptions
+    points: tuple[Point, ...]
+    pack: int | None = None
+    cpus: float = 1
+    gpus: float = 0
+    settings: dict[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def make(
+        cls,
+        space: str | Path | SearchSpace,
+        *,
+        trials: int | None = None,
+        instances: int | None = None,
+        steps: int | None = None,
+        sampler: NamedWithOptions | None = None,
+        sampler_options: dict[str, Any] | None = None,
+        points: Sequence[str] = (),
+        pack: int | None = None,
+        cpus: float | None = None,
+        gpus: float | None = None,
+        executor: str | None = None,
+        trainer: str | None = None,
+    ) -> Self:
+        """Read and check what can be checked without computing.
+
+        Raises:
+            UserError: something of it is wrong.
+        """
+        loaded = space if isinstance(space, SearchSpace) else SearchSpace.load(space)
+        if instances is not None:
+            loaded = loaded.with_instances(instances)
+        if steps is not None:
+            loaded = loaded.with_run(steps=steps)
+        wanted = sampler or loaded.sampler or NamedWithOptions(name=samplers.DEFAULT)
+        if sampler is None and sampler_options:
+            wanted = NamedWithOptions(name=wanted.name, options={**wanted.options, **sampler_options})
+        read = [point for source in points for point in read_points(source, loaded)]
+        chosen = samplers.canonical(wanted, len(loaded.objectives))
+        if chosen.name == samplers.POINTS and not read:
+            raise ConfigError("found 'points' and none are given; give --points", ("sampler",))
+        budget = trials or (len(read) if chosen.name == samplers.POINTS else DEFAULT_TRIALS)
+        if chosen.name == samplers.POINTS and budget > len(read):
+            raise ConfigError(f"found {budget} trials and {len(read)} points; leave --trials out", ("sampler",))
+        settings = {"executor": executor, "trainer": trainer}
+        return cls(
+            space=loaded,
+            trials=budget,
+            sampler=chosen,
+            points=given_points(loaded, read),
+            pack=pack,
+            cpus=_positive(cpus, "--cpus-per-pack", 1),
+            gpus=0 if gpus is None or gpus == 0 else _positive(gpus, "--gpus-per-pack", 0),
+            settings={key: value for key, value in settings.items() if value is not None},
+        )
+
+    def resources(self, slots: int | None = None) -> Resources:
+        """Packs and what they take; ``slots`` is how many run at once, left out: on this machine."""
+        if slots is None:
+            slots = max(1, int(available_cpus() / self.cpus))
+        pack = self.pack or pack_size(self.trials, slots)
+        return Resources(pack=min(pack, self.trials), cpus=self.cpus, gpus=self.gpus)
+
+    def check(self, *, local: bool) -> None:
+        """Train one network for one step, so that what does not fit together is found before a study exists.
+
+        Args:
+            local: whether it will run on this machine; then its resources are checked too.
+
+        Raises:
+            UserError: in the words of what does not fit.
+        """
+        if local:
+            check_here(self.resources())
+        if self.settings.get("trainer", NETWORK_TRAINER) == NETWORK_TRAINER:
+            _try_one_step(self.space, self.settings.get("executor", "auto"))
+
+    def create(self, name: str, studies: Path, *, storage: str | None, seed: int, slots: int) -> Study:
+        """Create the study."""
+        return Study.create(
+            self.space,
+            name=name,
+            studies=studies,
+            trials=self.trials,
+            sampler=self.sampler,
+            points=self.points,
+            resources=self.resources(slots),
+            storage=storage,
+            seed=seed,
+            **self.settings,
+        )
+
+
+def pack_size(trials: int, slots: int) -> int:
+    """Trials in a pack: large, for the batch's sake, but several rounds of packs in all slots.
+
+    Samplers learn from round to round, and a last round that fills few slots then costs little.
+
+    Example:
+        >>> pack_size(60, slots=2), pack_size(10_000, slots=2), pack_size(3, slots=2)
+        (8, 20, 1)
+    """
+    return max(1, min(_LARGEST_PACK, math.ceil(trials / (slots * _ROUNDS))))
+
+
+def read_points(source: str, space: SearchSpace) -> list[Point]:
+    """Given points: a named one of the space, or all of a file.
+
+    A YAML or JSON file holds a point (a mapping by parameter) or a list of them; a CSV or parquet file is a table of
+    trials, with columns ``params.*``.
+
+    Raises:
+        UserError: there is no such point or file, or it holds something else.
+    """
+    if source in space.starting_points:
+        return [dict(space.starting_points[source].params)]
+    path = Path(source)
+    if not path.is_file():
+        hint = suggest(source, space.starting_points)
+        raise UserError(f"--points: found {source!r}; it is a file or a point of {space.name}; {hint}")
+    if path.suffix in (".csv", ".parquet"):
+        return _points_of_table(path)
+    raw, _ = load_yaml(path)
+    points = raw if isinstance(raw, list) else [raw]
+    if not all(isinstance(point, dict) for point in points):
+        raise UserError(f"{path}: a point is a mapping from parameters to values; a file holds one or a list of them")
+    return points  # type: ignore[return-value]
+
+
+def _points_of_table(path: Path) -> list[Point]:
+    import pandas as pd
+
+    table = pd.read_csv(path) if path.suffix == ".csv" else pd.read_parquet(path)
+    columns = {name: name.removeprefix("params.") for name in table.columns if name.startswith("params.")}
+    if not columns:
+        raise UserError(f"{path}: found no column params.*; a table of trials has one for each parameter")
+    rows = table[list(columns)].rename(columns=columns).to_dict("records")
+    return [{str(name): value for name, value in row.items() if pd.notna(value)} for row in rows]
+
+
+def _try_one_step(space: SearchSpace, executor: str) -> None:
+    from eiann.training import interval_steps
+    from optimize.objective import EvaluationSettings
+    from optimize.objective.evaluate import evaluate_replicas, load_data
+
+    run = space.run
+    samples = len(load_data(space.data).train)
+    if run.steps > samples:
+        raise ConfigError(f"found {run.steps}; {space.data.name} has {samples} training samples", ("run", "steps"))
+    interval_steps(run.val_interval, run.steps * run.epochs)
+    short = run.model_copy(update={"steps": 1, "epochs": 1, "val_interval": (0, -1, 1)})
+    settings = EvaluationSettings.of(space, executor=executor).model_copy(update={"run": short})
+    start = next(iter(space.starting_points.values()), None)
+    params = {} if start is None else dict(start.params)
+    if start is None:
+        from optimize.study import Suggester
+
+        params = Suggester(space, NamedWithOptions(name="random"), seed=0).propose().trial.params
+    evaluate_replicas([space.apply(params)], [space.instances[0]], settings)
+
+
+def _positive(value: float | None, option: str, default: float) -> float:
+    if value is None:
+        return default
+    if not 0 < value < math.inf:
+        raise UserError(f"{option}: found {value:g}; it is above 0")
+    return value

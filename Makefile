@@ -3,6 +3,7 @@
 PYTHON ?= python3
 VENV ?= .venv
 DEMO_DIR ?= studies
+DEMO := $(DEMO_DIR)/demo
 DEMO_TRIALS ?= 60
 DEMO_INSTANCES ?= 5
 
@@ -52,13 +53,22 @@ test: check
 	$(BIN)/python -m pytest -m "not long"
 
 test-long: check
-	$(BIN)/python -m pytest -m long
+	$(BIN)/python -m pytest -m long -o faulthandler_timeout=1800
 
+# Interrupted, it goes on where it was; done, it shows the result again.
 demo: venv
-	@VENV=$(VENV) docs/demo.sh $(DEMO_DIR) $(DEMO_TRIALS) $(DEMO_INSTANCES)
+	@if test -d $(DEMO); then \
+	  set -x; $(BIN)/eiann resume $(DEMO) --trials $(DEMO_TRIALS); \
+	else \
+	  set -x; $(BIN)/eiann optimize spiral/dale_backprop --trials $(DEMO_TRIALS) --instances $(DEMO_INSTANCES) \
+	    --studies $(DEMO_DIR) --name $(notdir $(DEMO)); \
+	fi
+	$(BIN)/eiann best $(DEMO) --top 5 --export $(DEMO)/best/best.yaml
+	$(BIN)/eiann train $(DEMO)/best/best.yaml --out $(DEMO)/best/trained
+	$(BIN)/python docs/make_picture.py $(DEMO)/best/best.yaml $(DEMO)/best/picture.png
 
 bench: venv
-	@for file in benchmarks/bench_*.py; do $(BIN)/python $$file || exit; done
+	@for file in benchmarks/train_step.py benchmarks/study_overhead.py; do $(BIN)/python $$file || exit; done
 
 clean:
 	rm -rf build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

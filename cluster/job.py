@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+from cluster.errors import ClusterError
+
 if TYPE_CHECKING:
     from cluster.runner import Runner
 
@@ -46,6 +48,9 @@ class JobSpec(Record):
         cwd: the folder it runs in; None means the submitter's.
         environment: variables on top of the submitter's. Only their names are recorded: values may be passwords.
         resources: what it needs.
+
+    Raises:
+        ClusterError: the name is none.
     """
 
     name: str
@@ -58,8 +63,8 @@ class JobSpec(Record):
     @classmethod
     def _is_a_name(cls, name: str) -> str:
         if not NAME.fullmatch(name):
-            raise ValueError(
-                f"a job's name has letters, digits, '.', '_' and '-' and starts with a letter or digit, not {name!r}"
+            raise ClusterError(
+                f"found {name!r} as a job's name; letters, digits, '.', '_' and '-' make one, beginning with a letter or digit"
             )
         return name
 

@@ -24,7 +24,8 @@ FOLDER = Path(__file__).parent
 HEAD = """\
 # Glossary of network files
 
-Made from the types by `python docs/make_glossary.py`; do not edit. How to write a file: [network_format.md](network_format.md).
+Made from the types by `python docs/make_glossary.py`; do not edit. How to write a file:
+[network_format.md](network_format.md).
 `network.schema.json` beside this page says the same to editors.
 """
 

@@ -32,7 +32,7 @@ def main(network_file: str, picture: str, steps: str = "5600") -> None:
         validation=data.validation,
         val_interval=(0, -1, 100),
     )
-    answers = plots.decision_map(lambda inputs: eiann.predict(network, inputs), data.test, replicas=[0])
+    answers = plots.decision_map(lambda inputs: eiann.predict(network, inputs), data.test, replicas=[0, 1])
     curves = plots.learning_curves(history, chance=100 / data.train.classes)
     side_by_side([render(answers), render(curves)]).save(picture, optimize=True)
     accuracy = eiann.evaluate(network, data.test).accuracy

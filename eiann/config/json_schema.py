@@ -1,6 +1,7 @@
 """JSON schema of network files, so that an editor can complete and check them: ``python -m eiann.config.json_schema``.
 
-It is made from the types: keys of the nested and dotted forms from the models, words of the compact form from their table.
+It is made from the types: keys of the nested and dotted forms from the models, words of the
+compact form from their table.
 """
 
 from __future__ import annotations

@@ -257,7 +257,7 @@ def _population_structure(p: Population) -> tuple[object, ...]:
 def _projection_structure(j: Projection) -> tuple[object, ...]:
     rule = None
     if j.rule is not None:
-        rule = (j.rule.name, *(_discrete(name, value) for name, value in j.rule))
+        rule = (j.rule.name, *(_discrete(name, value) for name, value in j.rule if name != "learning_rate"))
     constraint = None
     if j.constraint is not None:
         constraint = (j.constraint.name, *(_discrete(name, value) for name, value in j.constraint))

@@ -147,7 +147,7 @@ def _check_member(architecture: Architecture, post: Population, rule: Nudging, w
         )
     if not architecture.takes_part_in_backward(post.index):
         raise ConfigError(
-            f"found {rule.name}; no projection onto {post.label} has the update phase B or A, so its dendrite never changes",
+            f"found {rule.name}; no projection onto {post.label} has the update phase B or A",
             tuple(where),
         )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -128,14 +129,17 @@ class Network:
     # ---------------------------------------------------------------------------------------------------- construction
 
     def _build(self) -> None:
+        if self.is_ragged:
+            self._build_by_size()
+            return
         architecture = self.architecture
         draws = [draw(a, g, self.dtype) for a, g in zip(self.architectures, self.generators, strict=True)]
         for j in architecture.projections:
-            self.weights[j.index] = self._stack(draws, lambda d, i=j.index: d.weights[i])
+            self.weights[j.index] = self._stack(draws, partial(_weight, j.index))
         for p in architecture.populations:
-            self.biases[p.index] = self._stack(draws, lambda d, i=p.index: d.biases[i])
+            self.biases[p.index] = self._stack(draws, partial(_bias, p.index))
         for index in draws[0].masks:
-            self.masks[index] = self._stack(draws, lambda d, i=index: d.masks[i])
+            self.masks[index] = self._stack(draws, partial(_field_mask, index))
         self._apply(compile_constraints(architecture))
         for j in architecture.projections:
             if j.initial_clone is not None:
@@ -158,6 +162,22 @@ class Network:
                         {},
                     )
                 )
+
+    def _build_by_size(self) -> None:
+        """Replicas of one size are built together: padding would change the rounding of what constraints sum up."""
+        sizes = [tuple(p.units for p in a.populations) for a in self.architectures]
+        parts: list[Draws | None] = [None] * self.R
+        for size in dict.fromkeys(sizes):
+            members = [replica for replica in range(self.R) if sizes[replica] == size]
+            group = Network([self.configs[r] for r in members], [self.seeds[r] for r in members], self.dtype)
+            for row, replica in enumerate(members):
+                kinds = (group.weights, group.biases, group.masks)
+                parts[replica] = Draws(*({index: tensor[row] for index, tensor in kind.items()} for kind in kinds))
+                self.generators[replica] = group.generators[row]
+        built = [part for part in parts if part is not None]
+        self.weights = {index: self._stack(built, partial(_weight, index)) for index in built[0].weights}
+        self.biases = {index: self._stack(built, partial(_bias, index)) for index in built[0].biases}
+        self.masks = {index: self._stack(built, partial(_field_mask, index)) for index in built[0].masks}
 
     def _stack(self, draws: Sequence[Draws], pick: Callable[[Draws], Tensor]) -> Tensor:
         parts = [pick(d) for d in draws]
@@ -221,6 +241,18 @@ class Network:
         positions = torch.arange(max(units), device=self.device)
         counts = torch.tensor(units, device=self.device).unsqueeze(1)
         return (positions < counts).to(self.dtype).unsqueeze(1)
+
+
+def _weight(index: int, draws: Draws) -> Tensor:
+    return draws.weights[index]
+
+
+def _bias(index: int, draws: Draws) -> Tensor:
+    return draws.biases[index]
+
+
+def _field_mask(index: int, draws: Draws) -> Tensor:
+    return draws.masks[index]
 
 
 def checked_device(device: str | torch.device) -> torch.device:

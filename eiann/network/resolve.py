@@ -353,14 +353,14 @@ def _convolution(
         dilation=section.dilation or 1,
         groups=section.groups or 1,
     )
-    if isinstance(section.weight_constraint, str) and section.weight_constraint not in ("clone_weight",):
+    if isinstance(section.weight_constraint, str) and section.weight_constraint != "clone_weight":
         raise ConfigError(
             f"found {section.weight_constraint!r}; convolutions take no such constraint", (*path, "weight_constraint")
         )
     edge = (pre.shape[1] + 2 * conv.padding - conv.dilation * (conv.kernel_size - 1) - 1) // conv.stride + 1
     if edge != post.shape[1]:
         raise ConfigError(
-            f"the convolution gives an image {edge} wide, {post.label} is {post.shape[1]} wide; set its image_dim to {edge}",
+            f"the convolution gives an image {edge} wide, {post.label} {post.shape[1]}; set its image_dim to {edge}",
             path,
         )
     if pre.size % conv.groups or post.size % conv.groups:

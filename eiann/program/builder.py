@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from eiann.network.architecture import Architecture
 from eiann.program import ops
@@ -134,7 +135,7 @@ class ProgramBuilder:
             return self._linear(ops.Matvec, weight, xs, projection.post)
         version = self._weight_versions.get(weight, 0)
         return [
-            self._once(("conv", weight, version, x), projection.post, lambda dst, x=x: ops.Convolve(dst, weight, x))
+            self._once(("conv", weight, version, x), projection.post, partial(ops.Convolve, weight=weight, x=x))
             for x in xs
         ]
 
@@ -145,7 +146,7 @@ class ProgramBuilder:
             return self._linear(ops.MatvecT, weight, us, projection.pre)
         version = self._weight_versions.get(weight, 0)
         return [
-            self._once(("convT", weight, version, u), projection.pre, lambda dst, u=u: ops.ConvolveT(dst, weight, u))
+            self._once(("convT", weight, version, u), projection.pre, partial(ops.ConvolveT, weight=weight, u=u))
             for u in us
         ]
 
@@ -202,6 +203,6 @@ _VALUE_FIELDS = {
         ops.Select,
         ops.PerPixel,
         ops.LossGradient,
-    )  # fmt: skip
+    )
     for field in dataclasses.fields(cls)
 } - {"dst", "population", "number", "tau", "fraction", "low", "high", "stochastic", "terms"}

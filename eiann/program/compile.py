@@ -109,11 +109,11 @@ def _traversal(architecture: Architecture) -> Iterator[Projection]:
 def _backward_phases(architecture: Architecture) -> list[BackwardPhase]:
     """Each group once, by first appearance: bias rules in order of populations, then rules in order of construction."""
     phases: dict[str, BackwardPhase] = {}
-    bias_rules = (p.bias_rule for p in architecture.populations if p.bias_rule is not None)
-    rules = (j.rule for j in architecture.projections if j.rule is not None)
-    for rule in (*bias_rules, *rules):
-        if rule.backward is not None:
-            phases.setdefault(rule.backward.group, rule.backward)
+    bias_rules = [p.bias_rule.backward for p in architecture.populations if p.bias_rule is not None]
+    rules = [j.rule.backward for j in architecture.projections if j.rule is not None]
+    for phase in (*bias_rules, *rules):
+        if phase is not None:
+            phases.setdefault(phase.group, phase)
     return list(phases.values())
 
 

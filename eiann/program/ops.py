@@ -148,9 +148,9 @@ class ZeroUpTo(Op):
 class Select(Op):
     """dst = e at the selected units, 0 elsewhere.
 
-    Of the units with positive e the m largest, of those with negative ``masked`` the m most negative are kept,
-    m = ceil(fraction * units); the values are those of ``masked`` (e with some units silenced). Stochastic: units are drawn one by one with
-    probability abs(e).
+    Of the units with positive e the m largest, of those with negative ``masked`` the m most negative are kept, m =
+    ceil(fraction * units); the values are those of ``masked`` (e with some units silenced). Stochastic: units are
+    drawn one by one with probability abs(e).
     """
 
     dst: Value

@@ -1,8 +1,9 @@
 """Rules driven by dendritic errors: top-down input to the dendrite against lateral inhibition (Galloni et al. 2025).
 
-Symbols: pi = plateau, the selected part of the clamped dendritic state that drives plasticity (post,); x = presynaptic
-activity (pre,) after the backward phase, x_f at the end of the forward phase; a, a_f the postsynaptic ones; d_f =
-forward dendritic state (post,). [z] is a clamp to [0, 1], [z]+- to [-1, 1]. Activities are in units of the activation function.
+Symbols: pi = plateau, the selected part of the clamped dendritic state that drives plasticity (post,); x =
+presynaptic activity (pre,) after the backward phase, x_f at the end of the forward phase; a, a_f the postsynaptic
+ones; d_f = forward dendritic state (post,). [z] is a clamp to [0, 1], [z]+- to [-1, 1]. Activities are in units of
+the activation function.
 """
 
 from __future__ import annotations

@@ -126,7 +126,8 @@ def _order(dataset: Dataset, seeds: Sequence[int], steps: int | None, epochs: in
     per_epoch = n // batch_size if steps is None else steps
     if per_epoch < 1 or per_epoch * batch_size > n:
         raise UserError(
-            f"steps: found {per_epoch} steps of {batch_size} sample(s); an epoch has {n} samples, use at most {n // batch_size}"
+            f"steps: found {per_epoch} steps of {batch_size} sample(s); "
+            f"an epoch has {n} samples, use at most {n // batch_size} steps"
         )
     known = {seed: sample_order(n, seed, per_epoch * batch_size, epochs) for seed in set(seeds)}
     return torch.stack([known[seed] for seed in seeds])

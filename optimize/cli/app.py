@@ -9,8 +9,6 @@ from typing import Final
 import typer
 from typer.exceptions import TyperException
 
-from cluster.errors import ClusterError
-from eiann.errors import UserError
 from optimize.cli import again, check, jobs, look, search, spaces, train
 
 OK: Final = 0
@@ -39,7 +37,7 @@ def run(arguments: Sequence[str]) -> int:
             sys.stdout.write(f"{error}\n")
             return WRONG_INPUT
         return _complain(_text_of(error), WRONG_INPUT)
-    except (UserError, ClusterError) as error:
+    except _wrong_input() as error:
         return _complain(str(error), WRONG_INPUT)
     except (KeyboardInterrupt, typer.Abort):
         return _complain("stopped", STOPPED)
@@ -48,6 +46,14 @@ def run(arguments: Sequence[str]) -> int:
         sys.stderr.close()
         return OK
     return code if isinstance(code, int) else OK
+
+
+def _wrong_input() -> tuple[type[Exception], ...]:
+    """Errors that are the user's, asked for when there is one: their packages take a while to import."""
+    from cluster.errors import ClusterError
+    from eiann.errors import UserError
+
+    return UserError, ClusterError
 
 
 def _text_of(error: TyperException) -> str:

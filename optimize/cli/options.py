@@ -8,9 +8,6 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from eiann.config.yaml_source import parse_scalar
-from eiann.errors import UserError
-
 STUDIES: Final = Path("studies")
 
 StudyArgument = Annotated[str, typer.Argument(metavar="STUDY", help="A study's folder, or its name below --studies.")]
@@ -25,6 +22,8 @@ def study_path(study: str, studies: Path) -> Path:
     Raises:
         UserError: there is no study in either place.
     """
+    from eiann.errors import UserError
+
     for candidate in (Path(study), studies / study):
         if (candidate / "spec.yaml").is_file():
             return candidate
@@ -41,6 +40,9 @@ def key_values(items: Iterable[str], option: str) -> dict[str, Any]:
     Raises:
         UserError: an item has no ``=``.
     """
+    from eiann.config.yaml_source import parse_scalar
+    from eiann.errors import UserError
+
     values = {}
     for item in items:
         key, equals, value = item.partition("=")

@@ -45,15 +45,15 @@ class PlainLines:
         self._objectives = objectives
         self._console = console
         self._shown_at = float("-inf")
-        self._shown: DriverStatus | None = None
+        self._ended = False
 
     def __call__(self, status: DriverStatus) -> None:
         """Show a status, unless the last line is still fresh."""
         now = time.monotonic()
         ended = status.ended >= status.budget and not status.running
-        if (now - self._shown_at < _LINE_EVERY_S and not ended) or status == self._shown:
+        if self._ended or (now - self._shown_at < _LINE_EVERY_S and not ended):
             return
-        self._shown_at, self._shown = now, status
+        self._shown_at, self._ended = now, ended
         line = f"{self._name}: " + " | ".join(describe(status, self._objectives))
         self._console.print(line, highlight=False, soft_wrap=True, markup=False)
 

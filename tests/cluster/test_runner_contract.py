@@ -168,7 +168,7 @@ def test_what_cannot_start_says_why_and_leaves_nothing(runner: HereRunner, more:
 
 @pytest.mark.parametrize("name", ["", "../up", "a/b", "-rf", ".hidden", "a b", "x" * 101])
 def test_a_name_that_is_no_plain_file_name_is_refused(runner: HereRunner, name: str) -> None:
-    with pytest.raises(ValueError, match="a job's name has letters, digits"):
+    with pytest.raises(ClusterError, match="as a job's name; letters, digits"):
         shell(name, "true")
     with pytest.raises(ClusterError, match="no such job"):
         runner.status(name)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -31,7 +31,7 @@ class Arenas:
         self.network = network
         self.lowered = lowered
         self.batch = batch
-        self.type = np.dtype(np.float64 if network.dtype == torch.float64 else np.float32)
+        self.type: np.dtype[np.floating[Any]] = np.dtype(np.float64 if network.dtype == torch.float64 else np.float32)
         self._lanes = REGISTER_BYTES // self.type.itemsize
         self._align = ALIGNMENT_BYTES // self.type.itemsize
         sizes = [tuple(p.units for p in a.populations) for a in network.architectures]
@@ -51,7 +51,7 @@ class Arenas:
         self.numbers = np.ascontiguousarray(np.array(lowered.numbers, dtype=self.type).reshape(-1, network.R).T)
         self.code = np.array(lowered.code, dtype=np.int32)
 
-    # ------------------------------------------------------------------------------------------------------------- layout
+    # ----------------------------------------------------------------------------------------------------------- layout
 
     def _padded(self, n: int) -> int:
         return -(-n // self._lanes) * self._lanes
@@ -105,7 +105,7 @@ class Arenas:
             threads=threads,
         )
 
-    # -------------------------------------------------------------------------------------------------------------- access
+    # ----------------------------------------------------------------------------------------------------------- access
 
     def value(self, replica: int, value: int) -> NDArray[np.floating]:
         """View of a value, (batch, units)."""

@@ -1,7 +1,7 @@
 """Builds the C++ interpreter once per machine and calls it.
 
-The library is compiled at first use with the machine's own compiler and instruction set, and kept in the user's cache under a name made of
-source, compiler and processor; a second process finds it there.
+The library is compiled at first use with the machine's own compiler and instruction set, and kept in the user's cache
+under a name made of source, compiler and processor; a second process finds it there.
 """
 
 from __future__ import annotations
@@ -93,7 +93,7 @@ def load() -> tuple[ctypes.CDLL | None, str]:
 
 
 def _build(compiler: str, target: Path) -> None:
-    """Compile into a temporary file beside the target and rename: processes that start together do not disturb each other."""
+    """Compile into a temporary file and rename: processes that start together do not disturb each other."""
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=target.parent) as folder:
         built = Path(folder) / target.name

@@ -1,7 +1,7 @@
 """Lowers a program to the interpreter's code: numbers in a row, and a place in the arena for every value.
 
-Values that are dead give their place to later values of the same population, so an arena stays in the caches. Places are given
-by population, so one code serves replicas of different sizes; only the offsets differ.
+Values that are dead give their place to later values of the same population, so an arena stays in the caches. Places
+are given by population, so one code serves replicas of different sizes; only the offsets differ.
 """
 
 from __future__ import annotations
@@ -26,14 +26,44 @@ if TYPE_CHECKING:
 CODES = {
     name: number
     for number, name in enumerate(
-        "ZERO MATVEC MATVEC_T SUM LEAK ACTIVATE ACTIVATE_GRADIENT SCALE CLAMP SUBTRACT MULTIPLY ZERO_WHERE_ZERO ZERO_UP_TO "
-        "SELECT LOSS LOSS_GRADIENT UPDATE_ROWS OJA BTSP GRADIENT_STEP_BIAS ADD_TO MOVE_THRESHOLD STORE "
-        "CLAMP_STATE CLAMP_WEIGHT ZERO_DIAGONAL NORMALIZE MASK CLONE".split()
+        [
+            "ZERO",
+            "MATVEC",
+            "MATVEC_T",
+            "SUM",
+            "LEAK",
+            "ACTIVATE",
+            "ACTIVATE_GRADIENT",
+            "SCALE",
+            "CLAMP",
+            "SUBTRACT",
+            "MULTIPLY",
+            "ZERO_WHERE_ZERO",
+            "ZERO_UP_TO",
+            "SELECT",
+            "LOSS",
+            "LOSS_GRADIENT",
+            "UPDATE_ROWS",
+            "OJA",
+            "BTSP",
+            "GRADIENT_STEP_BIAS",
+            "ADD_TO",
+            "MOVE_THRESHOLD",
+            "STORE",
+            "CLAMP_STATE",
+            "CLAMP_WEIGHT",
+            "ZERO_DIAGONAL",
+            "NORMALIZE",
+            "MASK",
+            "CLONE",
+        ]
     )
 }
 ACTIVATIONS = {
     name: number
-    for number, name in enumerate("linear relu polynomial srelu softmax sigmoid tanh softplus elu leaky_relu".split())
+    for number, name in enumerate(
+        ["linear", "relu", "polynomial", "srelu", "softmax", "sigmoid", "tanh", "softplus", "elu", "leaky_relu"]
+    )
 }
 CRITERIA = {"MSELoss": 0, "BCELoss": 1, "CrossEntropyLoss": 2}
 #: Products that one row update may add up; kernel.cpp has the same limit.
@@ -128,7 +158,7 @@ class _Writer:
             self.constant(self.network.number(NumberSource("population", population, f"activation_parameters.{k}")))
             for k in range(len(activation.parameters))
         ]
-        return [ACTIVATIONS[activation.name], *(numbers + [-1, -1])[:2]]
+        return [ACTIVATIONS[activation.name], *[*numbers, -1, -1][:2]]
 
     def finish(self, finish: Finish) -> list[int]:
         """Bounds and mask."""

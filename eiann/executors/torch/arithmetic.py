@@ -70,7 +70,7 @@ def _activate(machine: TorchMachine, op: ops.Activate) -> Step:
 
 
 def _replica_by_replica(function: Callable[..., Tensor], z: Tensor, parameters: list[Tensor]) -> Tensor:
-    """Functions such as exp round differently in vector registers and in the rest of a row: each replica starts a row."""
+    """Functions such as exp round differently in vector registers and at a row's end: each replica starts a row."""
     return torch.cat([function(z[r : r + 1].clone(), *(p[r : r + 1] for p in parameters)) for r in range(z.shape[0])])
 
 

@@ -109,14 +109,14 @@ def _gradient_step_weight(machine: TorchMachine, op: ops.GradientStepWeight) -> 
 
 @form(ops.GradientStepBias)
 def _gradient_step_bias(machine: TorchMachine, op: ops.GradientStepBias) -> Step:
-    network, v = machine.network, machine.values
+    network = machine.network
     population = network.architecture.populations[machine.program.values[op.state].population]
     bias, rate = network.biases[population.index], machine.number(op.rate).squeeze(2)
     pixels = population.shape[1:] if population.is_image else None
     settings = network.architecture.optimizer
 
     def gradient() -> Tensor:
-        total: Any = sum(v[u].sum(1) for u in op.us)  # type: ignore[union-attr]
+        total = torch.stack([machine.value(u).sum(1) for u in op.us]).sum(0)
         return total if pixels is None else total.reshape(total.shape[0], population.size, -1).sum(2)
 
     if settings is None or settings.plain:

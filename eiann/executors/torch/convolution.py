@@ -5,6 +5,7 @@ Replicas run one after another, each with the plain 2-D kernels: convolutional n
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import torch
@@ -16,6 +17,11 @@ from eiann.network.architecture import Population, Projection
 
 if TYPE_CHECKING:
     from eiann.executors.torch.machine import TorchMachine
+
+
+# PyTorch leaves these two untyped.
+_input_gradient: Callable[..., Tensor] = conv_grad.conv2d_input
+_weight_gradient: Callable[..., Tensor] = conv_grad.conv2d_weight
 
 
 def as_image(x: Tensor, population: Population) -> Tensor:
@@ -46,7 +52,7 @@ def input_gradient(machine: TorchMachine, projection: Projection, u: Tensor) -> 
     source, post = populations[projection.pre], populations[projection.post]
     shape = (u.shape[1], *source.shape)
     images = [
-        conv_grad.conv2d_input(shape, kernels, as_image(rows, post), *_settings(projection))
+        _input_gradient(shape, kernels, as_image(rows, post), *_settings(projection))
         for rows, kernels in zip(u, machine.network.weights[projection.index], strict=True)
     ]
     return torch.stack([image.reshape(u.shape[1], -1) for image in images])
@@ -59,7 +65,7 @@ def kernel_gradient(machine: TorchMachine, projection: Projection, u: Tensor, x:
     shape = machine.network.weights[projection.index].shape[1:]
     return torch.stack(
         [
-            conv_grad.conv2d_weight(as_image(inputs, source), shape, as_image(rows, post), *_settings(projection))
+            _weight_gradient(as_image(inputs, source), shape, as_image(rows, post), *_settings(projection))
             for rows, inputs in zip(u, x.expand(-1, u.shape[1], -1), strict=True)
         ]
     )

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from eiann.executors.torch import arithmetic, changes, images, limits, products
 from eiann.executors.torch.forms import FORMS, Step
 from eiann.program.ops import Op
 
@@ -104,9 +105,14 @@ def _last_uses(operations: Sequence[Op]) -> dict[int, int]:
     return last
 
 
-_NOT_VALUES = frozenset(
-    "weight source source2 number tau fraction rate low high population scale factor k saturation discount ratio threshold "
-    "beta sigmoid_at_zero sigmoid_range sign optimizer stochastic transpose".split()
+#: Each of these rooms registers the forms of its operations in FORMS.
+_ROOMS = (arithmetic, changes, images, limits, products)
+
+_VALUE_FIELDS = frozenset(
+    (
+        *("dst", "dsts", "x", "xs", "u", "us", "v", "a", "b", "terms", "state", "nudge", "gradient", "activity"),
+        *("error", "masked", "reference", "output", "target", "past_x", "plus", "past_plus", "minus"),
+    )
 )
 
 
@@ -114,7 +120,7 @@ def values_of(operation: Op) -> list[int]:
     """All values that an operation reads or writes."""
     found: list[int] = []
     for name, content in vars(operation).items():
-        if name in _NOT_VALUES or content is None:
+        if name not in _VALUE_FIELDS or content is None:
             continue
         found.extend(content if isinstance(content, tuple) else (content,))
     return found

@@ -1,0 +1,147 @@
+"""The commands from search to retrained network, and what they answer to wrong input."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from optimize.study import Study
+
+STUB = "optimize.tune.stub:StubTrainer"
+
+
+def eiann(*arguments: str | Path, check: int | None = 0, timeout: float = 300) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "optimize.cli", *map(str, arguments)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=timeout, check=False)
+    if check is not None:
+        assert done.returncode == check, done.stdout[-2000:] + done.stderr[-2000:]
+    return done
+
+
+def test_a_search_of_real_networks_ends_in_a_file_that_trains_to_the_recorded_numbers(tmp_path: Path) -> None:
+    studies = tmp_path / "studies"
+    eiann("optimize", "spiral/dale_backprop", "--trials", 4, "--instances", 2, "--steps", 1100, "--name", "small",
+          "--studies", studies)  # fmt: skip
+    study = Study.open(studies / "small")
+    trials, instances = study.trials(), study.instances()
+    assert len(trials) == 4
+    assert len(instances) == 8
+    assert set(trials["state"]) <= {"COMPLETE", "FAIL"}
+    exported = tmp_path / "best.yaml"
+    eiann("best", studies / "small", "--top", 2, "--by", "accuracy", "--export", exported)
+    trained = eiann("train", exported, "--out", tmp_path / "out")
+    assert "reproduced exactly" in trained.stdout
+    assert (tmp_path / "out" / "weights.safetensors").exists()
+    assert json.loads((tmp_path / "out" / "history.json").read_text())
+    number = int(trials[trials["state"] == "COMPLETE"]["number"].iloc[0])
+    assert "identical" in eiann("replay", studies / "small", number).stdout
+    table = tmp_path / "instances.parquet"
+    eiann("table", studies / "small", "instances", "--out", table)
+    assert len(pd.read_parquet(table)) == 8
+
+
+def test_a_driver_that_is_killed_is_resumed_to_the_same_trials_each_once(tmp_path: Path) -> None:
+    arguments = ["optimize", "spiral/dale_backprop", "--trials", "40", "--instances", "2", "--pack", "4",
+                 "--sampler", "random", "--seed", "3", "--trainer", STUB]  # fmt: skip
+    eiann(*arguments, "--studies", tmp_path, "--name", "whole")
+    command = [sys.executable, "-m", "optimize.cli", *arguments, "--studies", str(tmp_path), "--name", "killed"]
+    slow = {**os.environ, "EIANN_STUB_SECONDS": "0.5"}
+    driver = subprocess.Popen(
+        command, env=slow, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+    )
+    try:
+        limit = time.monotonic() + 120
+        while not list((tmp_path / "killed" / "results").glob("*")) and time.monotonic() < limit:
+            time.sleep(0.2)
+        time.sleep(1.0)
+    finally:
+        os.killpg(driver.pid, signal.SIGKILL)
+        driver.wait(30)
+    before = Study.open(tmp_path / "killed").trials()
+    assert len(before[before["state"] != "RUNNING"]) < 40
+    done = eiann("resume", tmp_path / "killed", check=None)
+    if done.returncode == 2 and "driver" in done.stderr:  # the lease of the killed driver has to grow stale first
+        time.sleep(65)
+        eiann("resume", tmp_path / "killed")
+    elif done.returncode:
+        pytest.fail(done.stderr)
+    columns = ["number", "state", *(c for c in before.columns if c.startswith(("objectives.", "params.")))]
+    whole, resumed = (Study.open(tmp_path / name).trials()[columns] for name in ("whole", "killed"))
+    assert sorted(resumed["number"]) == list(range(40))
+    # Not a value of a trial changed, whenever it was computed.
+    pd.testing.assert_frame_equal(
+        whole.sort_values("number").reset_index(drop=True), resumed.sort_values("number").reset_index(drop=True)
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["optimize", "spiral/dale_backprp"], "dale_backprop"),
+        (["optimize", "missing.yaml"], "missing.yaml"),
+        (["optimize", "spiral/perceptron", "--sampler", "nope"], "sampler"),
+        (["optimize", "spiral/perceptron", "--trials", "0"], "trials"),
+        (["resume", "nowhere"], "nowhere"),
+        (["best", "nowhere"], "nowhere"),
+        (["train", "missing.yaml", "--data", "spiral"], "missing.yaml"),
+        (["check", "missing.yaml"], "missing.yaml"),
+        (["frobnicate"], "frobnicate"),
+    ],
+)
+def test_wrong_input_is_one_line_and_exit_code_2_and_leaves_nothing(
+    arguments: list[str], words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    done = eiann(*arguments, check=2)
+    assert words in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("layer_config: [", "YAML"),
+        ("network: x\nparamters: {}\n", "paramters"),
+    ],
+)
+def test_a_broken_file_is_named_with_its_line(text: str, words: str, tmp_path: Path) -> None:
+    file = tmp_path / "broken.yaml"
+    file.write_text(text)
+    done = eiann("check", file, check=2)
+    assert "broken.yaml" in done.stderr
+    assert words in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+
+
+def test_a_study_name_that_exists_is_refused(tmp_path: Path) -> None:
+    arguments = ["optimize", "spiral/perceptron", "--trials", "2", "--instances", "1", "--trainer", STUB,
+                 "--studies", str(tmp_path), "--name", "twice"]  # fmt: skip
+    eiann(*arguments)
+    done = eiann(*arguments, check=2)
+    assert "twice" in done.stderr
+    assert len(Study.open(tmp_path / "twice").trials()) == 2
+
+
+def test_every_command_has_help_with_an_example() -> None:
+    for command in (
+        "train",
+        "check",
+        "spaces",
+        "optimize",
+        "resume",
+        "status",
+        "best",
+        "table",
+        "replay",
+        "reevaluate",
+    ):
+        assert f"eiann {command}" in eiann(command, "--help").stdout, command

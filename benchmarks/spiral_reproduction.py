@@ -43,7 +43,7 @@ def main() -> None:
             emit(
                 "spiral_reproduction", model=name, seeds=kind, executor=executor, mean=round(accuracy.mean().item(), 4),
                 median=round(accuracy.median().item(), 4), loss=round(loss.mean().item(), 6),
-                instances=[round(value, 3) for value in accuracy.tolist()], reported=reported,
+                instances=[round(value, 3) for value in accuracy.tolist()], reported=dict(reported or {}),
             )  # fmt: skip
 
 

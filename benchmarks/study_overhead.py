@@ -2,8 +2,8 @@
 
     python benchmarks/study_overhead.py [--trials N] [--plain N]
 
-Both run in this process, one after the other: seconds per trial of a study with packs of 20 trials and the stub trainer, and of the
-same number of cores with one Ray Tune function trainable per trial that returns at once.
+Both run in this process, one after the other: seconds per trial of a study with packs of 20 trials and the stub
+trainer, and of the same number of cores with one Ray Tune function trainable per trial that returns at once.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
     python benchmarks/train_step.py [--quick] [--model NAME]
 
-One line per model and number of replicas R, and one for two threads. Image inputs are a quarter non-zero, as MNIST's are.
+One line per model and number of replicas R, and one for two threads. Image inputs are a quarter non-zero, as MNIST's.
 The torch executor at R = 1 is the yardstick; each figure is the best of several runs.
 """
 

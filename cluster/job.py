@@ -64,7 +64,7 @@ class JobSpec(Record):
     def _is_a_name(cls, name: str) -> str:
         if not NAME.fullmatch(name):
             raise ClusterError(
-                f"found {name!r} as a job's name; letters, digits, '.', '_' and '-' make one, beginning with a letter or digit"
+                f"found {name!r} as a job's name; it has letters, digits, '.', '_' and '-' and begins with one of the first two"
             )
         return name
 

@@ -49,8 +49,9 @@ def _sections() -> Iterator[str]:
     yield from _declarations("Learning rules of biases: `bias`", BIAS_RULES)
     yield from _declarations("Constraints of weights: `constraint`", CONSTRAINTS)
     yield "## Initializers: `init`, `bias_init`\n"
-    yield "Besides these, any in-place method of a tensor, such as `uniform_`, `normal_` or `fill_`.\n"
-    yield from (f"- `{name}`: {_doc(function)}" for name, function in INITIALIZERS.items())
+    for name, function in INITIALIZERS.items():
+        text = _doc(function)
+        yield f"- `{name}`: {text}" if text else f"- `{name}`"
     yield "\n## Activations: `activation`\n"
     for name, activation in ACTIVATIONS.items():
         parameters = ", ".join(f"{key}={value:g}" for key, value in activation.parameters.items())
@@ -76,7 +77,8 @@ def _declarations(title: str, registry: Mapping[str, Any]) -> Iterator[str]:
     yield f"## {title}\n"
     for name, declaration in registry.items():
         yield f"### {name}\n"
-        yield f"{_doc(declaration, whole=True)}\n"
+        # Fenced, so that equations stay as they are.
+        yield f"```text\n{inspect.getdoc(declaration) or ''}\n```\n"
         if isinstance(declaration, type) and issubclass(declaration, BaseModel) and declaration.model_fields:
             yield "Parameters: " + ", ".join(_parameters(declaration)) + "\n"
 
@@ -87,9 +89,8 @@ def _parameters(declaration: type[BaseModel]) -> Iterator[str]:
         yield f"`{key}{default}`"
 
 
-def _doc(item: object, *, whole: bool = False) -> str:
-    text = inspect.getdoc(item) or ""
-    return text if whole else " ".join(text.split("\n\n")[0].split())
+def _doc(item: object) -> str:
+    return " ".join((inspect.getdoc(item) or "").split("\n\n")[0].split())
 
 
 def files() -> dict[Path, str]:

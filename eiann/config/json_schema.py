@@ -27,21 +27,13 @@ def json_schema() -> Schema:
     """The JSON schema (2020-12) of all three forms."""
     nested = NetworkConfig.model_json_schema(ref_template="#/$defs/{model}")
     definitions = nested.pop("$defs")
-    dotted_projection = {
-        **definitions["ProjectionConfig"],
-        "properties": {
-            **definitions["ProjectionConfig"]["properties"],
-            "type": {"type": "string", "description": "Exc or Inh: sets weight_bounds."},
-        },
-    }
-    dotted = {
-        **nested,
-        "properties": {
-            **nested["properties"],
-            "layer_config": {"type": "object"},
-            "projection_config": _mapping_of(_mapping_of(dotted_projection), "^[A-Za-z0-9]+\\.[A-Za-z0-9]+$"),
-        },
-    }
+    kind = {"type": "string", "description": "Exc or Inh: sets weight_bounds."}
+    bias = {"type": "string", "description": "Initializer of a constant bias, such as uniform(0,1)."}
+    population = _with_key(definitions["PopulationConfig"], "bias", bias)
+    projection = _with_key(definitions["ProjectionConfig"], "type", kind)
+    dotted = _with_key(nested, "layer_config", _mapping_of(_mapping_of(population)))
+    by_name = _mapping_of(_mapping_of(projection), "^[A-Za-z0-9]+\\.[A-Za-z0-9]+$")
+    dotted = _with_key(dotted, "projection_config", by_name)
     definitions |= {"nested": nested, "dotted": dotted, "compact": _compact()}
     definitions |= {"population": _clauses(POPULATION, PopulationConfig, {"type": "integer", "minimum": 1})}
     definitions |= {"projection": _clauses(PROJECTION, ProjectionConfig)}
@@ -59,6 +51,10 @@ def describe(word: Word, model: type[Section]) -> str:
         return _OWN_WORDS[word.key]
     field = model.model_fields[word.key]
     return " ".join((field.description or "").split())
+
+
+def _with_key(schema: Schema, key: str, value: Schema) -> Schema:
+    return {**schema, "properties": {**schema["properties"], key: value}}
 
 
 def _mapping_of(value: Schema, pattern: str | None = None) -> Schema:

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 C = TypeVar("C", bound="NetworkConfig")
 Form = Literal["compact", "nested", "dotted"]
 
+#: A file that a study exported holds a network with the run that measured it; ``optimize.export`` reads all of it.
+EXPORTED_KEYS = frozenset(("network", "run", "provenance"))
 NESTED_KEYS = ("layer_config", "projection_config", "training_kwargs")
 
 
@@ -81,6 +83,8 @@ def _read(data: object, root: Place, model: type[C], folder: Path | None) -> C:
         raise root.child(*context["path"]).error(str(context["message"])) from None
     if not isinstance(plain, dict):
         raise root.error(f"found {shorten(plain)}; a mapping with layers and projections would be right")
+    if "network" in plain and set(plain) <= EXPORTED_KEYS and isinstance(plain["network"], dict):
+        root, plain = root.child("network"), plain["network"]
     form = detect_form(plain, root)
     entries: dict[KeyPath, Place] = {}
     if form == "compact":

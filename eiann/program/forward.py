@@ -112,7 +112,10 @@ def emit_forward(builder: ProgramBuilder, inputs: Value) -> ForwardPhase:
 def activate(builder: ProgramBuilder, population: Population, state: Value, nudge: Value | None = None) -> Value:
     """phi(state), or phi(state + nudge)."""
     if population.activation.name == "linear" and nudge is None:
-        return state
+        if builder.values[state].state is None:
+            return state
+        # A bias is changed in place later; the activity of this sample must not follow it.
+        return builder.apply(ops.Subtract, population.index, a=state, b=builder.zero(population.index))
     return builder.apply(ops.Activate, population.index, state=state, nudge=nudge, population=population.index)
 
 

@@ -32,9 +32,9 @@ def judge(outcomes: Sequence[InstanceOutcome], settings: EvaluationSettings) -> 
 
     Example:
         >>> settings = EvaluationSettings(data="spiral", objectives={"accuracy": {}, "loss": {}})
-        >>> outcomes = [InstanceOutcome(1, 1, {"accuracy": 90.0 + i, "loss": 0.1}) for i in range(3)]
+        >>> outcomes = [InstanceOutcome(1, 1, {"accuracy": 90.0 + i, "loss": 0.5}) for i in range(3)]
         >>> judge(outcomes, settings).objectives
-        (9.0, 0.1)
+        (9.0, 0.5)
     """
     features = aggregated(outcomes, settings)
     failed = [(i, outcome) for i, outcome in enumerate(outcomes) if outcome.failure]

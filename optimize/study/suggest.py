@@ -154,6 +154,7 @@ class _SpaceSampler(BaseSampler):
             for parameter in space.searched
             if not parameter.when and not distributions[parameter.name].single()
         }
+        self._order = parents_first(space.searched)
         self._spec = sampler
         self._seed = seed
         self._points = points
@@ -207,7 +208,7 @@ class _SpaceSampler(BaseSampler):
     ) -> dict[str, Value]:
         """Add what the sampler left open, one parameter after the other, as far as each exists."""
         values: dict[str, Value] = {}
-        for parameter in self._space.searched:
+        for parameter in self._order:
             name, dist = parameter.name, self._distributions[parameter.name]
             if parameter.when and name not in self._space.active(values):
                 continue
@@ -223,6 +224,19 @@ class _SpaceSampler(BaseSampler):
         # Points of a sequence belong together; everything else is seeded for each trial.
         shared = self._spec.name == "qmc"
         return samplers.build(self._spec, seed=self._seed if shared else trial_seed(self._seed, number))
+
+
+def parents_first(parameters: Sequence[Parameter]) -> tuple[Parameter, ...]:
+    """The parameters in an order in which each stands behind those that decide whether it exists."""
+    left = list(parameters)
+    names = {parameter.name for parameter in parameters}
+    ordered: list[Parameter] = []
+    while left:
+        waiting = names & {parameter.name for parameter in left}
+        ready = [parameter for parameter in left if not waiting & parameter.when.keys()] or left
+        ordered += ready
+        left = [parameter for parameter in left if parameter not in ready]
+    return tuple(ordered)
 
 
 def trial_seed(study_seed: int, number: int) -> int:

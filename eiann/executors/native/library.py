@@ -71,7 +71,8 @@ def _fingerprint(compiler: str) -> str:
         processor += "".join(
             line for line in lines[:40] if line.startswith(("flags", "Features", "model name"))
         ).encode()
-    return hashlib.sha256(SOURCE.read_bytes() + " ".join(FLAGS).encode() + version + processor).hexdigest()[:16]
+    sources = b"".join(file.read_bytes() for file in sorted(SOURCE.parent.glob("*.[ch]pp")))
+    return hashlib.sha256(sources + " ".join(FLAGS).encode() + version + processor).hexdigest()[:16]
 
 
 @functools.cache

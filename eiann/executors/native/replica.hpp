@@ -1,0 +1,66 @@
+// What one replica is to the interpreter: numbered values and weights in one arena, in full vector registers.
+
+#pragma once
+
+#include <algorithm>
+#include <atomic>
+#include <cmath>
+#include <cstdint>
+#include <cstring>
+#include <thread>
+#include <vector>
+
+namespace eiann {
+
+enum Code : int32_t {
+  ZERO, MATVEC, MATVEC_T, SUM, LEAK, ACTIVATE, ACTIVATE_GRADIENT, SCALE, CLAMP, SUBTRACT, MULTIPLY, ZERO_WHERE_ZERO, ZERO_UP_TO,
+  SELECT, LOSS, LOSS_GRADIENT, UPDATE_ROWS, OJA, BTSP, GRADIENT_STEP_BIAS, ADD_TO, MOVE_THRESHOLD, STORE,
+  CLAMP_STATE, CLAMP_WEIGHT, ZERO_DIAGONAL, NORMALIZE, MASK, CLONE
+};
+
+enum Activation : int32_t { LINEAR, RELU, POLYNOMIAL, SRELU, SOFTMAX, SIGMOID, TANH, SOFTPLUS, ELU, LEAKY_RELU };
+enum Criterion : int32_t { MSE, BCE, CROSS_ENTROPY };
+
+constexpr int REGISTER_BYTES = 32;
+
+template <typename T> struct Vector;
+template <> struct Vector<float> { typedef float type __attribute__((vector_size(REGISTER_BYTES))); };
+template <> struct Vector<double> { typedef double type __attribute__((vector_size(REGISTER_BYTES))); };
+
+template <typename T> constexpr int LANES = REGISTER_BYTES / sizeof(T);
+template <typename T> inline int padded(int n) { return (n + LANES<T> - 1) / LANES<T> * LANES<T>; }
+
+template <typename T> inline typename Vector<T>::type load(const T* p) {
+  typename Vector<T>::type v;
+  std::memcpy(&v, p, sizeof v);
+  return v;
+}
+template <typename T> inline void store(T* p, typename Vector<T>::type v) { std::memcpy(p, &v, sizeof v); }
+
+// Tables that all replicas of one size share.
+struct Layout {
+  const int64_t* value_offset;
+  const int32_t* value_length;
+  const int64_t* weight_offset;
+  const int64_t* mask_offset;
+  const int32_t* pre;
+  const int32_t* post;
+};
+
+template <typename T> struct Replica {
+  Layout layout;
+  T* arena;
+  const T* numbers;
+  int batch;
+  T loss;
+  std::vector<int32_t> active;
+  std::vector<T> scratch;
+
+  T* value(int v) const { return arena + layout.value_offset[v]; }
+  int length(int v) const { return layout.value_length[v]; }
+  int row(int v) const { return padded<T>(layout.value_length[v]); }
+  int total(int v) const { return row(v) * batch; }
+  T* weight(int w) const { return arena + layout.weight_offset[w]; }
+};
+
+}  // namespace eiann

@@ -1,0 +1,203 @@
+"""Whatever packs do, crash or succeed, each trial ends exactly once and the budget is met."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from optimize.space import SearchSpace
+from optimize.study import Resources, Study, TrialJob
+from optimize.tune.driver import Driver, DriverStatus
+from optimize.tune.inline import run_inline
+from optimize.tune.pack import Pack, compute
+from optimize.tune.stub import StubTrainer
+from tests.optimize.conftest import STUB, MakeStudy, toy_document
+
+
+@dataclass
+class Machine:
+    """Computes packs on demand; trials of ``poison`` take their worker down."""
+
+    study: Study
+    driver: Driver
+    poison: frozenset[int] = frozenset()
+    running: list[Pack] = field(default_factory=list)
+    seen: list[Pack] = field(default_factory=list)
+
+    def start(self) -> bool:
+        pack = self.driver.next_pack()
+        if pack is None:
+            return False
+        self.running.append(pack)
+        self.seen.append(pack)
+        return True
+
+    def finish(self, position: int = 0) -> None:
+        pack = self.running.pop(position % len(self.running))
+        if self.poison & {job.number for job in pack.jobs}:
+            self.driver.fail(pack, "the worker process died")
+        else:
+            self.driver.receive(pack, compute(self.study.spec, StubTrainer(self.study.spec), pack))
+
+    def run(self) -> None:
+        while self.start() or self.running:
+            if self.running:
+                self.finish()
+
+
+def test_budget_is_met_exactly_in_packs(make_study: MakeStudy) -> None:
+    study = make_study(trials=10, pack=4)
+    with study.driven() as (ledger, _):
+        machine = Machine(study, Driver(ledger, 10, 4))
+        machine.run()
+    assert [len(pack.jobs) for pack in machine.seen] == [4, 4, 2]
+    assert [pack.number for pack in machine.seen] == [0, 1, 2]
+    assert machine.driver.is_finished()
+    assert study.trials()["number"].tolist() == list(range(10))
+
+
+def test_trials_of_a_failed_pack_run_alone_and_only_the_culprit_fails(make_study: MakeStudy) -> None:
+    study = make_study(trials=9, pack=3)
+    with study.driven() as (ledger, _):
+        machine = Machine(study, Driver(ledger, 9, 3), poison=frozenset({4}))
+        machine.run()
+    alone = [pack for pack in machine.seen if len(pack.jobs) == 1]
+    assert sorted(pack.jobs[0].number for pack in alone) == [3, 4, 5]
+    assert all(pack.jobs[0].attempt == 2 for pack in alone)
+    trials = study.trials().set_index("number")
+    assert trials.loc[4, "state"] == "FAIL"
+    assert trials.loc[4, "failure"] == "could not be computed: the worker process died"
+    assert trials.loc[[3, 5], "instances_ok"].tolist() == [2, 2]
+    assert len(trials) == 9
+
+
+def test_a_lone_trial_gets_a_second_chance(make_study: MakeStudy) -> None:
+    study = make_study(trials=1, pack=1)
+    with study.driven() as (ledger, _):
+        driver = Driver(ledger, 1, 1)
+        first = driver.next_pack()
+        assert first is not None
+        driver.fail(first, "out of memory")
+        second = driver.next_pack()
+        assert second is not None
+        assert second.jobs[0].params == first.jobs[0].params
+        driver.receive(second, compute(study.spec, StubTrainer(study.spec), second))
+        assert driver.is_finished()
+    assert study.trials()["attempt"].tolist() == [2]
+
+
+def test_a_failure_after_the_results_changes_nothing(make_study: MakeStudy) -> None:
+    study = make_study(trials=2, pack=2)
+    with study.driven() as (ledger, _):
+        machine = Machine(study, Driver(ledger, 2, 2))
+        machine.run()
+        machine.driver.fail(machine.seen[0], "the worker died at its end")
+        assert machine.driver.is_finished()
+
+
+def test_the_budget_counts_over_restarts_and_can_grow(make_study: MakeStudy) -> None:
+    study = make_study(trials=8, pack=3)
+    run_inline(study, packs=2)
+    run_inline(study)
+    assert len(study.trials()) == 8
+    run_inline(study)
+    assert len(study.trials()) == 8
+    study.budget = 11
+    run_inline(study)
+    assert study.trials()["number"].tolist() == list(range(11))
+
+
+def test_a_trial_adopted_again_and_again_runs_alone(make_study: MakeStudy) -> None:
+    study = make_study(trials=4, pack=4)
+    for expected in ([4], [4], [1, 1, 1, 1]):
+        with study.driven() as (ledger, _):
+            machine = Machine(study, Driver(ledger, 4, 4))
+            while machine.start():
+                pass
+            assert [len(pack.jobs) for pack in machine.seen] == expected
+
+
+def test_status_knows_earlier_runs(make_study: MakeStudy) -> None:
+    study = make_study(trials=6, pack=3)
+    run_inline(study, packs=1)
+    seen: list[DriverStatus] = []
+    with study.driven() as (ledger, _):
+        Machine(study, Driver(ledger, 6, 3, seen.append)).run()
+    trials = study.trials()
+    best = study.best(1, "accuracy").iloc[0]
+    assert seen[0].ended == 3
+    assert seen[-1].ended == 6
+    assert seen[-1].recorded == 3
+    assert seen[-1].failed == (trials["state"] == "FAIL").sum()
+    assert seen[-1].best[0] == (best["objectives.accuracy"], best["number"])
+
+
+ACTIONS = st.lists(st.one_of(st.just("start"), st.integers(0, 5), st.just("crash")), max_size=25)
+
+
+@settings(max_examples=20, suppress_health_check=[HealthCheck.too_slow])
+@given(actions=ACTIONS, poison=st.frozensets(st.integers(0, 9), max_size=3))
+def test_any_course_of_events_ends_in_the_same_trials(actions: Sequence[str | int], poison: frozenset[int]) -> None:
+    space = SearchSpace.from_dict(toy_document())
+    with TemporaryDirectory() as folder:
+        kwargs = {"trials": 10, "seed": 4, "trainer": STUB, "resources": Resources(pack=3)}
+        study = Study.create(space, name="a", studies=Path(folder), **kwargs)
+        course = iter(actions)
+        while not _one_life(study, course, poison):
+            pass
+        trials = study.trials()
+        study.close()
+    assert trials["number"].tolist() == list(range(10))
+    assert set(trials["state"]) <= {"COMPLETE", "FAIL"}
+    complete = trials["instances_ok"] + trials["instances_failed"]
+    assert {int(n) for n in trials.loc[complete == 0, "number"]} == poison
+    assert not trials["params.rate"].map(math.isnan).any()
+
+
+def _one_life(study: Study, course: object, poison: frozenset[int]) -> bool:
+    """A driver's life, to its crash or to the end of the study."""
+    with study.driven() as (ledger, _):
+        machine = Machine(study, Driver(ledger, study.budget, 3), poison)
+        for action in course:  # type: ignore[attr-defined]
+            if action == "crash":
+                return False
+            if action == "start":
+                machine.start()
+            elif machine.running:
+                machine.finish(action)
+        machine.run()
+        return machine.driver.is_finished()
+
+
+def test_a_pack_is_independent_of_its_company(make_study: MakeStudy) -> None:
+    study = make_study(trials=6)
+    with study.driven() as (ledger, _):
+        jobs = ledger.propose(6)
+    together = compute(study.spec, StubTrainer(study.spec), Pack(0, tuple(jobs)))
+    for job, result in zip(jobs, together, strict=True):
+        (alone,) = compute(study.spec, StubTrainer(study.spec), Pack(0, (job,)))
+        assert alone.instances == result.instances
+
+
+@pytest.mark.parametrize("size", [1, 3])
+def test_seconds_of_a_pack_are_shared(make_study: MakeStudy, size: int) -> None:
+    study = make_study()
+
+    class Slow(StubTrainer):
+        def train(self, jobs: Sequence[TrialJob]):  # type: ignore[no-untyped-def]
+            import time
+
+            time.sleep(0.03)
+            return super().train(jobs)
+
+    with study.driven() as (ledger, _):
+        jobs = tuple(ledger.propose(size))
+    results = compute(study.spec, Slow(study.spec), Pack(0, jobs))
+    assert sum(result.seconds or 0 for result in results) == pytest.approx(0.03, abs=0.02)

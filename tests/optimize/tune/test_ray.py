@@ -1,0 +1,93 @@
+"""Studies on a real Ray cluster: results, reused workers, failures, and stops that can be resumed."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from optimize.study import Resources, StudyBusyError
+from optimize.tune.cluster import Slots
+from optimize.tune.driver import DriverStatus
+from optimize.tune.inline import run_inline
+from optimize.tune.run import StudyStopped, run_study
+from tests.optimize.conftest import MakeStudy
+
+FAILING = "tests.optimize.tune.failing"
+COLUMNS = ["number", "state", "objectives.accuracy", "objectives.loss", "params.rate", "params.scale", "failure"]
+pytestmark = pytest.mark.filterwarnings("default:::ray")
+
+
+def test_a_study_on_ray_is_the_study_in_one_process(make_study: MakeStudy, ray_slots: Slots) -> None:
+    on_ray = make_study(name="ray", trials=18, pack=4, trainer=f"{FAILING}:ReportsProcess")
+    inline = make_study(name="inline", trials=18, pack=4)
+    seen: list[DriverStatus] = []
+    run_study(on_ray, Slots(1), watch=seen.append)
+    run_inline(inline)
+    assert on_ray.trials()[COLUMNS].equals(inline.trials()[COLUMNS])
+    assert on_ray.instances().equals(inline.instances())
+    assert on_ray.trials()["pack"].tolist() == [i // 4 for i in range(18)]
+    assert len(list(on_ray.folder.results.iterdir())) == 18
+    processes = {on_ray.spool.read(number).executor for number in range(18)}  # type: ignore[union-attr]
+    assert len(processes) == 1, "the worker was used again"
+    assert seen[-1].ended == 18
+    run_study(on_ray, Slots(1), trials=20)
+    assert on_ray.budget == len(on_ray.trials()) == 20
+
+
+@pytest.mark.parametrize(
+    ("trainer", "words"), [("RaisesAtTwo", "trial two is no good"), ("DiesAtTwo", "the worker process died")]
+)
+def test_a_trial_that_takes_its_worker_down_fails_alone(
+    make_study: MakeStudy, ray_slots: Slots, trainer: str, words: str
+) -> None:
+    study = make_study(trials=8, pack=4, trainer=f"{FAILING}:{trainer}")
+    run_study(study, ray_slots)
+    trials = study.trials().set_index("number")
+    assert trials.loc[2, "state"] == "FAIL"
+    assert words in trials.loc[2, "failure"]
+    assert trials.loc[2, "attempt"] == 2
+    measured = trials["instances_ok"] + trials["instances_failed"]
+    assert measured.drop(2).tolist() == [2] * 7
+    assert measured[2] == 0
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_stops_within_seconds_and_the_study_goes_on(
+    make_study: MakeStudy, ray_slots: Slots, number: signal.Signals, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    study = make_study(trials=8, pack=4)
+    raised: list[threading.Timer] = []
+
+    def stop_after_first(status: DriverStatus) -> None:
+        if status.recorded and not raised:
+            raised.append(threading.Timer(0, signal.raise_signal, (number,)))
+            signal.raise_signal(number)
+
+    before = signal.getsignal(number)
+    with pytest.raises(StudyStopped, match="4 of 8"):
+        run_study(study, Slots(1), watch=stop_after_first)
+    assert signal.getsignal(number) == before
+    run_study(study, ray_slots)
+    assert study.trials()["number"].tolist() == list(range(8))
+    assert set(study.trials()["state"]) <= {"COMPLETE", "FAIL"}
+
+
+def test_a_second_driver_is_refused(make_study: MakeStudy, ray_slots: Slots) -> None:
+    study = make_study()
+    with study.driven(), pytest.raises(StudyBusyError):
+        run_study(study, ray_slots)
+
+
+def test_real_networks_train_on_ray(make_study: MakeStudy, ray_slots: Slots) -> None:
+    settings: dict[str, Any] = {"trials": 4, "pack": 2, "trainer": "optimize.tune.network_trainer:NetworkTrainer"}
+    study = make_study(**settings)
+    run_study(study, ray_slots, resources=Resources(pack=4))
+    trials = study.trials()
+    assert trials["state"].tolist() == ["COMPLETE"] * 4
+    assert trials["pack"].tolist() == [0] * 4
+    assert trials["features.accuracy"].between(0, 100).all()
+    assert (Path(study.folder.logs) / "driver.log").read_text()

@@ -64,7 +64,7 @@ class JobSpec(Record):
     def _is_a_name(cls, name: str) -> str:
         if not NAME.fullmatch(name):
             raise ClusterError(
-                f"found {name!r} as a job's name; it has letters, digits, '.', '_' and '-' and begins with one of the first two"
+                f"found {name!r} as a job's name; it has letters, digits, '.', '_' and '-', one of the first two first"
             )
         return name
 

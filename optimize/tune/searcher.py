@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, Final
 
 import ray.tune
@@ -134,10 +135,11 @@ def _pack_of(trial: Trial) -> Pack:
 
 def reason_of(trial: Trial) -> str:
     """Why a worker failed, on one line: the last line of its traceback."""
-    error = trial.get_error()
-    lines = [line.strip() for line in str(error or "").splitlines() if line.strip()]
+    path = trial.error_file
+    text = Path(path).read_text(encoding="utf-8", errors="replace") if path and Path(path).is_file() else ""
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
     if not lines:
         return "the worker ended without a word"
-    if any("ActorDiedError" in line or "RayActorError" in line for line in lines):
+    if "actor died" in text.lower() or "actor is dead" in text.lower():
         return "the worker process died"
     return lines[-1][:_REASON_LENGTH]

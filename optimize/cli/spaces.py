@@ -14,20 +14,24 @@ def add_to(app: typer.Typer) -> None:
 
 def spaces(
     data: Annotated[str | None, typer.Argument(metavar="[DATA]", help="Only those of this data set.")] = None,
+    long: Annotated[
+        bool, typer.Option("--long", help="Also model, figure and other name.")
+    ] = False,
 ) -> None:
     """List the search spaces that come with the package."""
-    import search_spaces
     from eiann.errors import UserError
     from optimize.cli.show import console, grid
+    from optimize.space.summaries import summaries
 
-    entries = search_spaces.catalogue()
+    found = summaries()
     if data is not None:
-        entries = tuple(entry for entry in entries if entry.data == data)
-        if not entries:
-            known = sorted({entry.data for entry in search_spaces.catalogue()})
+        known = sorted({summary.data for summary in found})
+        found = tuple(summary for summary in found if summary.data == data)
+        if not found:
             raise UserError(f"found no space for data {data!r}; there are some for: {', '.join(known)}")
-    rows = [
-        (entry.name, entry.rule, entry.title, entry.reported.get("accuracy"), entry.figure, entry.alias)
-        for entry in entries
-    ]
-    console().print(grid(("space", "rule", "model", "reported accuracy", "figure", "alias"), rows))
+    columns = ["space", "data", "parameters", "accuracy", "rule"]
+    rows = [[s.name, s.data, s.searched, s.accuracy, s.rule] for s in found]
+    if long:
+        columns += ["model", "figure", "alias"]
+        rows = [[*row, s.title, s.figure, s.alias] for row, s in zip(rows, found, strict=True)]
+    console().print(grid(columns, rows))

@@ -64,6 +64,7 @@ def optimize(
     from optimize.plan import Plan
     from optimize.space.document import NamedWithOptions
     from optimize.study import check_free
+    from optimize.study.storage import check_storage
 
     options = key_values(sampler_option or (), "--sampler-option")
     plan = Plan.make(
@@ -82,6 +83,8 @@ def optimize(
     )
     chosen = name or fitting_name(studies, plan.space.name.rpartition("/")[2])
     check_free(studies, chosen)
+    if storage is not None:
+        check_storage(storage, chosen)
     plan.check(local=address is None)
     if dry_run:
         _show_plan(plan, studies / chosen)

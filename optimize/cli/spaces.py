@@ -14,9 +14,7 @@ def add_to(app: typer.Typer) -> None:
 
 def spaces(
     data: Annotated[str | None, typer.Argument(metavar="[DATA]", help="Only those of this data set.")] = None,
-    long: Annotated[
-        bool, typer.Option("--long", help="Also model, figure and other name.")
-    ] = False,
+    long: Annotated[bool, typer.Option("--long", help="Also model, figure and other name.")] = False,
 ) -> None:
     """List the search spaces that come with the package."""
     from eiann.errors import UserError

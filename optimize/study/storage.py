@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import Any, Final, Self, TypeVar
 
 import optuna
 import sqlalchemy
@@ -21,6 +21,9 @@ from eiann.errors import UserError
 JOURNAL: Final = "journal:"
 # Waiting for the lock of another process, e.g. a table being read, is normal; half a minute of it is not.
 _SQLITE_TIMEOUT_S: Final = 30.0
+
+
+Opened = TypeVar("Opened")
 
 
 class StudyExistsError(UserError):
@@ -77,6 +80,11 @@ class TrialStorage:
             except KeyError as error:
                 raise UserError(f"the storage has no study named {self._name!r}") from error
         return self._study_id
+
+    def exists(self) -> bool:
+        """Whether the storage has the study."""
+        names = {study.study_name for study in self._storage.get_all_studies()}
+        return self._name in names
 
     def create_study(self, objectives: int) -> None:
         """Create the study; every objective is minimized.
@@ -351,7 +359,31 @@ def open_storage(url: str, study_name: str) -> TrialStorage:
     return _reach(url, lambda: DatabaseTrialStorage(RDBStorage(url, engine_kwargs=kwargs), study_name))
 
 
-def _reach(url: str, opening: Callable[[], TrialStorage]) -> TrialStorage:
+def check_storage(url: str, study_name: str) -> None:
+    """Whether a study of that name can be created there; nothing is.
+
+    Raises:
+        UserError: the storage cannot be reached, or has such a study.
+    """
+    if url.startswith(JOURNAL):
+        file: str | None = url.removeprefix(JOURNAL)
+    else:
+        file = _reach(url, lambda: sqlalchemy.make_url(url)).database if url.startswith("sqlite") else None
+    if file is not None and not Path(file).exists():
+        # Opening a file makes it; that is for later.
+        if not Path(file).absolute().parent.is_dir():
+            raise UserError(f"storage {without_password(url)}: there is no folder {Path(file).parent}")
+        return
+    storage = open_storage(url, study_name)
+    try:
+        if storage.exists():
+            message = f"found {study_name!r}, a study that the storage has already; choose another --name"
+            raise StudyExistsError(message)
+    finally:
+        storage.close()
+
+
+def _reach(url: str, opening: Callable[[], Opened]) -> Opened:
     try:
         return opening()
     except (sqlalchemy.exc.SQLAlchemyError, ImportError, OSError, RuntimeError) as error:

@@ -29,6 +29,7 @@ network:
           E:
             weight_init: half_kaiming
             weight_init_args: [1.0]
+            weight_bounds: [0, null]
             learning_rule: Backprop
             learning_rule_kwargs: {learning_rate: 0.1}
 data: {name: spiral, points_per_arm: 100}

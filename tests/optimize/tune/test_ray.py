@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import signal
-import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +39,11 @@ def test_a_study_on_ray_is_the_study_in_one_process(make_study: MakeStudy, ray_s
 
 
 @pytest.mark.parametrize(
-    ("trainer", "words"), [("RaisesAtTwo", "trial two is no good"), ("DiesAtTwo", "the worker process died")]
+    ("trainer", "words"),
+    [
+        pytest.param("RaisesAtTwo", "trial two is no good", marks=pytest.mark.long),
+        ("DiesAtTwo", "the worker process died"),
+    ],
 )
 def test_a_trial_that_takes_its_worker_down_fails_alone(
     make_study: MakeStudy, ray_slots: Slots, trainer: str, words: str
@@ -55,21 +59,22 @@ def test_a_trial_that_takes_its_worker_down_fails_alone(
     assert measured[2] == 0
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [pytest.param(signal.SIGINT, marks=pytest.mark.long), signal.SIGTERM])
 def test_a_signal_stops_within_seconds_and_the_study_goes_on(
-    make_study: MakeStudy, ray_slots: Slots, number: signal.Signals, monkeypatch: pytest.MonkeyPatch
+    make_study: MakeStudy, ray_slots: Slots, number: signal.Signals
 ) -> None:
     study = make_study(trials=8, pack=4)
-    raised: list[threading.Timer] = []
+    raised: list[float] = []
 
     def stop_after_first(status: DriverStatus) -> None:
         if status.recorded and not raised:
-            raised.append(threading.Timer(0, signal.raise_signal, (number,)))
+            raised.append(time.monotonic())
             signal.raise_signal(number)
 
     before = signal.getsignal(number)
     with pytest.raises(StudyStopped, match="4 of 8"):
         run_study(study, Slots(1), watch=stop_after_first)
+    assert time.monotonic() - raised[0] < 5
     assert signal.getsignal(number) == before
     run_study(study, ray_slots)
     assert study.trials()["number"].tolist() == list(range(8))
@@ -82,6 +87,7 @@ def test_a_second_driver_is_refused(make_study: MakeStudy, ray_slots: Slots) -> 
         run_study(study, ray_slots)
 
 
+@pytest.mark.long
 def test_real_networks_train_on_ray(make_study: MakeStudy, ray_slots: Slots) -> None:
     settings: dict[str, Any] = {"trials": 4, "pack": 2, "trainer": "optimize.tune.network_trainer:NetworkTrainer"}
     study = make_study(**settings)

@@ -1,0 +1,93 @@
+"""Commands that look at studies, networks and spaces, and train networks, in this process."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from safetensors.torch import load_file
+
+from optimize.cli.app import run
+from optimize.study import NETWORK_TRAINER
+from optimize.tune.inline import run_inline
+from tests.optimize.conftest import TOY, MakeStudy
+
+Captured = pytest.CaptureFixture[str]
+
+
+@pytest.fixture(autouse=True)
+def _place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "toy.yaml").write_text(TOY)
+
+
+def test_status_of_all_and_of_one(make_study: MakeStudy, capsys: Captured) -> None:
+    run_inline(make_study(name="half", trials=8), packs=1)
+    make_study(name="fresh")
+    assert run(["status"]) == 0
+    shown = capsys.readouterr().out
+    assert "half" in shown
+    assert "fresh" in shown
+    assert run(["status", "half"]) == 0
+    assert "2 parameters" in capsys.readouterr().out
+
+
+def test_status_without_any_study(capsys: Captured) -> None:
+    assert run(["status"]) == 0
+    assert "no studies" in capsys.readouterr().out
+
+
+def test_best_export_train_replay_reevaluate(make_study: MakeStudy, capsys: Captured) -> None:
+    run_inline(make_study(trials=3, trainer=NETWORK_TRAINER))
+    assert run(["best", "toy", "--top", "2", "--params", "--export", "best.yaml"]) == 0
+    shown = capsys.readouterr().out
+    assert "objectives.accuracy" in shown
+    assert "scale" in shown
+    assert run(["check", "best.yaml"]) == 0
+    assert "from study toy" in capsys.readouterr().out
+    assert run(["train", "best.yaml", "--out", "out"]) == 0
+    assert "reproduced exactly" in capsys.readouterr().out
+    weights = load_file("out/weights.safetensors")
+    assert {value.shape[0] for value in weights.values()} == {2}
+    history = json.loads(Path("out/history.json").read_text())
+    assert len(history["loss"]) == 2
+    assert len(history["loss"][0]) == 40
+    assert run(["replay", "toy", "1"]) == 0
+    assert "identical" in capsys.readouterr().out
+    assert run(["reevaluate", "toy", "--top", "1", "--fresh-seeds", "2", "--out", "fresh.csv"]) == 0
+    assert "held_out_accuracy" in capsys.readouterr().out
+    assert Path("fresh.csv").read_text().count("\n") == 3
+
+
+def test_table_goes_to_the_screen_or_a_file(make_study: MakeStudy, capsys: Captured) -> None:
+    run_inline(make_study(trials=4))
+    assert run(["table", "toy", "instances"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith("number,instance,network_seed,data_seed,features.accuracy")
+    assert len(lines) == 1 + 4 * 2
+    assert run(["table", "toy", "trials", "--out", "t.csv"]) == 0
+    assert Path("t.csv").exists()
+
+
+def test_train_writes_beside_earlier_runs(capsys: Captured) -> None:
+    assert run(["optimize", "toy.yaml", "--dry-run", "--points", "x0", "--trials", "9"]) == 0
+    shown = capsys.readouterr().out
+    assert "9 x 2 instances x 40 steps" in shown
+    assert sorted(path.name for path in Path.cwd().iterdir()) == ["toy.yaml"]
+
+
+def test_a_profile_a_space_and_a_shipped_space_are_checked(capsys: Captured) -> None:
+    Path("here.yaml").write_text("kind: here\n")
+    for what, words in (("here.yaml", "kind here"), ("toy.yaml", "weight_init_args"), ("spiral/perceptron", "Output")):
+        assert run(["check", what]) == 0
+        assert words in capsys.readouterr().out
+
+
+def test_a_submission_is_shown_before_it_is_made(capsys: Captured) -> None:
+    Path("here.yaml").write_text("kind: here\n")
+    assert run(["submit", "toy.yaml", "--to", "here.yaml", "--dry-run", "--trials", "5"]) == 0
+    shown = capsys.readouterr().out
+    assert "optimize" in shown
+    assert "--trials" in shown
+    assert not Path("studies").exists()

@@ -64,7 +64,7 @@ class JobSpec(Record):
     def _is_a_name(cls, name: str) -> str:
         if not NAME.fullmatch(name):
             raise ClusterError(
-                f"found {name!r} as a job's name; it has letters, digits, '.', '_' and '-', one of the first two first"
+                f"found {name!r} as a job's name; letters, digits, '.', '_' and '-' are right, a letter or digit first"
             )
         return name
 

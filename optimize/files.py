@@ -14,18 +14,19 @@ TEMPORARY: Final = ".tmp"
 """Suffix of files that are being written; such a file is never read and may be removed."""
 
 
-def write_bytes(path: Path, content: bytes, *, sync: bool = True) -> None:
+def write_bytes(path: Path, content: bytes, *, sync: bool = True, sync_folder: bool = True) -> None:
     """Write a file by temporary name, fsync and rename, so that a reader sees the old content or all of the new one.
 
-    ``sync=False`` leaves out the fsync, for files that can be rebuilt.
+    ``sync=False`` leaves out the fsync, for files that can be rebuilt; ``sync_folder=False`` that of the folder, for
+    one of many files after which ``sync_path`` of the folder is called.
     """
-    with replacing(path, sync=sync) as temporary:
+    with replacing(path, sync=sync, sync_folder=sync_folder) as temporary:
         temporary.write_bytes(content)
 
 
-def write_text(path: Path, content: str, *, sync: bool = True) -> None:
+def write_text(path: Path, content: str, *, sync: bool = True, sync_folder: bool = True) -> None:
     """As ``write_bytes``, in UTF-8."""
-    write_bytes(path, content.encode(), sync=sync)
+    write_bytes(path, content.encode(), sync=sync, sync_folder=sync_folder)
 
 
 def write_json(path: Path, content: Any, *, sync: bool = True) -> None:
@@ -34,7 +35,7 @@ def write_json(path: Path, content: Any, *, sync: bool = True) -> None:
 
 
 @contextmanager
-def replacing(path: Path, *, sync: bool = True) -> Iterator[Path]:
+def replacing(path: Path, *, sync: bool = True, sync_folder: bool = True) -> Iterator[Path]:
     """A temporary path beside ``path`` that takes its place at the end of the block, or vanishes after an error.
 
     Example:
@@ -49,16 +50,17 @@ def replacing(path: Path, *, sync: bool = True) -> Iterator[Path]:
     try:
         yield temporary
         if sync:
-            _sync(temporary)
+            sync_path(temporary)
         temporary.replace(path)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
-    if sync:
-        _sync(path.parent)
+    if sync and sync_folder:
+        sync_path(path.parent)
 
 
-def _sync(path: Path) -> None:
+def sync_path(path: Path) -> None:
+    """Have a file, or the names in a folder, on the disk when this returns."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

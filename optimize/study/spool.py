@@ -10,7 +10,7 @@ from typing import Annotated, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from optimize.files import TEMPORARY, write_text
+from optimize.files import TEMPORARY, sync_path, write_text
 from optimize.objective import InstanceOutcome
 from optimize.space.document import Value
 
@@ -75,10 +75,14 @@ class Spool:
 
     def write(self, results: Iterable[TrialResult]) -> None:
         """Make results durable. A result that is there already is left alone."""
+        written = False
         for result in results:
             path = self.path(result.number, result.attempt)
             if not path.exists():
-                write_text(path, result.model_dump_json(exclude_none=True))
+                write_text(path, result.model_dump_json(exclude_none=True), sync_folder=False)
+                written = True
+        if written:
+            sync_path(self.folder)
 
     def attempts(self, number: int) -> list[Path]:
         """Files of the attempts at one trial, the first attempt first."""

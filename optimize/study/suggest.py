@@ -109,8 +109,12 @@ class Suggester:
 
     def tell(self, number: int, state: TrialState, values: Sequence[float] | None) -> dict[str, Any]:
         """End a trial in the copy; what the sampler then wrote about it."""
-        before = dict(self._storage.get_trial_system_attrs(self._id(number)))
-        self._study.tell(number, values=values if state is TrialState.COMPLETE else None, state=state)
+        # What ``Study.tell`` does, without the deep copies that it makes of the trial.
+        trial = self._storage.get_trial(self._id(number))
+        before = dict(trial.system_attrs)
+        told = values if state is TrialState.COMPLETE else None
+        self._sampler.after_trial(self._study, trial, state, told)
+        self._storage.set_trial_state_values(self._id(number), state, told)
         after = self._storage.get_trial_system_attrs(self._id(number))
         return {key: value for key, value in after.items() if before.get(key) != value}
 
@@ -158,7 +162,8 @@ class _SpaceSampler(BaseSampler):
         self._spec = sampler
         self._seed = seed
         self._points = points
-        self._inner: BaseSampler | None = None
+        self._fresh_for = -1
+        self._inner = self._teller = samplers.build(sampler, seed=seed)
         self.chosen: dict[str, Value] = {}
         self.unsatisfied: str | None = None
 
@@ -198,7 +203,7 @@ class _SpaceSampler(BaseSampler):
     def after_trial(
         self, study: optuna.Study, trial: FrozenTrial, state: TrialState, values: Sequence[float] | None
     ) -> None:
-        self._fresh(trial.number).after_trial(study, trial, state, values)
+        self._teller.after_trial(study, trial, state, values)
 
     def _relative_part(self, search_space: Mapping[str, BaseDistribution]) -> dict[str, Any]:
         return {name: value for name, value in self.chosen.items() if name in search_space}
@@ -221,9 +226,11 @@ class _SpaceSampler(BaseSampler):
         return values
 
     def _fresh(self, number: int) -> BaseSampler:
-        # Points of a sequence belong together; everything else is seeded for each trial.
-        shared = self._spec.name == "qmc"
-        return samplers.build(self._spec, seed=self._seed if shared else trial_seed(self._seed, number))
+        if number != self._fresh_for:
+            # Points of a sequence belong together; everything else is seeded for each trial.
+            seed = self._seed if self._spec.name == "qmc" else trial_seed(self._seed, number)
+            self._inner, self._fresh_for = samplers.build(self._spec, seed=seed), number
+        return self._inner
 
 
 def parents_first(parameters: Sequence[Parameter]) -> tuple[Parameter, ...]:

@@ -6,6 +6,7 @@ DEMO_DIR ?= studies
 DEMO := $(DEMO_DIR)/demo
 DEMO_TRIALS ?= 60
 DEMO_INSTANCES ?= 5
+TEST_PROCESSES ?= 2
 
 BIN := $(VENV)/bin
 # --no-compile: compiling two gigabytes of modules ahead costs more than compiling the ones that are imported.
@@ -49,8 +50,9 @@ format: venv
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
+# Two tests at a time, those of one file after each other.
 test: check
-	$(BIN)/python -m pytest -m "not long"
+	$(BIN)/python -m pytest -m "not long" -n $(TEST_PROCESSES) --dist loadfile
 
 test-long: check
 	$(BIN)/python -m pytest -m long -o faulthandler_timeout=1800

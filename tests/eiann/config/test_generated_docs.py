@@ -64,7 +64,7 @@ def test_generated_pages_are_up_to_date() -> None:
 
 def test_examples_of_the_page_work(tmp_path: Path) -> None:
     text = (ROOT / "docs" / "network_format.md").read_text(encoding="utf-8")
-    examples = re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)
+    examples = re.findall(r"```yaml[^\n]*\n(.*?)```", text, re.DOTALL)
     (tmp_path / "dale.yaml").write_text(next(example for example in examples if example.startswith("about")))
     (tmp_path / "bigger.yaml").write_text(next(example for example in examples if example.startswith("extends")))
     small, bigger = (NetworkConfig.from_yaml(tmp_path / name) for name in ("dale.yaml", "bigger.yaml"))

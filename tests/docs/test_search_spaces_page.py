@@ -9,8 +9,8 @@ import pytest
 
 from optimize.space import SearchSpace
 
-DOCS = Path(__file__).parents[1] / "docs" / "search_spaces.md"
-BLOCK = re.compile(r"^```yaml file=(\S+)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+DOCS = Path(__file__).parents[2] / "docs" / "search_spaces.md"
+BLOCK = re.compile(r'^```yaml title="(\S+)"\n(.*?)^```$', re.DOTALL | re.MULTILINE)
 
 
 @pytest.fixture

@@ -1,0 +1,59 @@
+"""Write docs/reference/commands.md from the command line itself: ``python docs/make_commands.py``."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import typer
+from typer.main import get_command
+
+from optimize.cli.app import app
+
+PAGE = Path(__file__).parent / "reference" / "commands.md"
+HEAD = """\
+# Commands
+
+Made from the command line by `python docs/make_commands.py`; do not edit. Wrong input is one line that says what was
+found and what would be right, with exit code 2.
+"""
+
+
+def page() -> str:
+    """The text of the page."""
+    return "\n".join([HEAD, *_commands()])
+
+
+def _commands() -> Iterator[str]:
+    group = get_command(app)
+    context = typer.Context(group, info_name="eiann")
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
+        if command is None or command.hidden:
+            continue
+        inner = typer.Context(command, info_name=name, parent=context)
+        usage = " ".join(command.collect_usage_pieces(inner))
+        yield f"## eiann {name}\n"
+        yield f"{(command.help or '').strip()}\n"
+        yield f"```console\neiann {name} {usage}\n```\n"
+        rows = [record for parameter in command.params if (record := _record(parameter, inner))]
+        if rows:
+            yield "| option | meaning |\n|---|---|"
+            yield from rows
+            yield ""
+        if command.epilog:
+            yield f"{command.epilog.replace('Example: ', 'Example: `', 1)}`\n"
+
+
+def _record(parameter: object, context: typer.Context) -> str | None:
+    found = parameter.get_help_record(context)  # type: ignore[attr-defined]
+    if found is None or "--help" in found[0]:
+        return None
+    option, meaning = (" ".join(text.split()).replace("|", "\\|") for text in found)
+    return f"| `{option}` | {meaning} |"
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page(), encoding="utf-8")
+    sys.stdout.write(f"{PAGE}\n")

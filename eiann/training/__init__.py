@@ -1,8 +1,18 @@
 """Train and evaluate a batch of replicas."""
 
+from eiann.training.checkpoint import Checkpoint
 from eiann.training.evaluation import Evaluation, equilibration_residual, evaluate, predict
 from eiann.training.history import History
 from eiann.training.schedule import interval_steps
 from eiann.training.train import train
 
-__all__ = ["Evaluation", "History", "equilibration_residual", "evaluate", "interval_steps", "predict", "train"]
+__all__ = [
+    "Checkpoint",
+    "Evaluation",
+    "History",
+    "equilibration_residual",
+    "evaluate",
+    "interval_steps",
+    "predict",
+    "train",
+]

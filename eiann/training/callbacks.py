@@ -5,7 +5,7 @@ Recording never changes a result: watched values are kept, not recomputed, and n
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -50,3 +50,13 @@ class Callback:
 
     def record(self, moment: Moment) -> None:
         """Called after each of ``steps``."""
+
+    def end(self) -> None:
+        """Called after the last step, or when training stops by an error."""
+
+    def state(self) -> Mapping[str, Tensor]:
+        """What it keeps in memory, for a checkpoint."""
+        return {}
+
+    def restore(self, state: Mapping[str, Tensor]) -> None:
+        """Take up what ``state`` gave; called after ``begin`` when training goes on from a checkpoint."""

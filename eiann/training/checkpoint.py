@@ -21,14 +21,14 @@ from eiann.errors import UserError
 from eiann.executors.base import Session
 from eiann.io.state import network_tensors, restore_network
 from eiann.io.tensors import dtype_name, read_tensors, write_tensors
-from eiann.training.course import Course
+from eiann.training.curves import Curves
 
 if TYPE_CHECKING:
     from eiann.network.network import Network
     from eiann.training.callbacks import Callback
 
 KIND = "training checkpoint"
-_NETWORK, _COURSE, _CALLBACK = "network/", "course/", "callback"
+_NETWORK, _CURVES, _CALLBACK = "network/", "curves/", "callback"
 
 
 @dataclass(frozen=True)
@@ -104,9 +104,9 @@ class Run:
 
 
 def write_checkpoint(
-    checkpoint: Checkpoint, run: Run, network: Network, session: Session, course: Course, callbacks: Sequence[Callback]
+    checkpoint: Checkpoint, run: Run, network: Network, session: Session, curves: Curves, callbacks: Sequence[Callback]
 ) -> None:
-    """Write a checkpoint after the steps that ``course`` has done; the session has stored its state."""
+    """Write a checkpoint after the steps that ``curves`` has done; the session has stored its state."""
     kept = {
         f"{_CALLBACK}{number}/{name}": value
         for number, callback in enumerate(callbacks)
@@ -114,17 +114,17 @@ def write_checkpoint(
     }
     tensors = {
         **{_NETWORK + name: value for name, value in network_tensors(network).items()},
-        **{_COURSE + name: value for name, value in course.tensors().items()},
+        **{_CURVES + name: value for name, value in curves.tensors().items()},
         **kept,
     }
     write_tensors(
-        Path(checkpoint.path), KIND, tensors, {"done": course.done, "run": dict(run.facts), "session": session.facts()}
+        Path(checkpoint.path), KIND, tensors, {"done": curves.done, "run": dict(run.facts), "session": session.facts()}
     )
 
 
 def resume(
     checkpoint: Checkpoint, run: Run, network: Network, callbacks: Sequence[Callback]
-) -> tuple[Course, dict[str, bool]] | None:
+) -> tuple[Curves, dict[str, bool]] | None:
     """Put network and recorders into the state of a checkpoint; None if there is none yet.
 
     Returns:
@@ -146,7 +146,7 @@ def resume(
         raise UserError(f"{path}: {error}") from None
     for number, callback in enumerate(callbacks):
         callback.restore(_below(tensors, f"{_CALLBACK}{number}/"))
-    return Course.from_tensors(facts["done"], _below(tensors, _COURSE)), facts["session"]
+    return Curves.from_tensors(facts["done"], _below(tensors, _CURVES)), facts["session"]
 
 
 def _below(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:

@@ -17,7 +17,7 @@ from eiann.executors.choose import choose_executor
 from eiann.training.callbacks import Callback, Moment
 from eiann.training.checkpoint import Checkpoint, Run, resume, write_checkpoint
 from eiann.training.checks import check_batches, check_fit
-from eiann.training.course import Course
+from eiann.training.curves import Curves
 from eiann.training.evaluation import evaluate
 from eiann.training.history import History
 from eiann.training.schedule import Interval, interval_steps
@@ -83,12 +83,12 @@ def train(
         check_fit(network, validation)
     for callback in callbacks:
         callback.begin(network, total)
-    course, facts, run = Course(), dict[str, bool](), None
+    curves, facts, run = Curves(), dict[str, bool](), None
     if checkpoint is not None:
         batch = (batch_size, batch_reduction)
         run = Run.of(network, dataset, validation, order, val_steps, chosen.name, batch, callbacks)
-        course, facts = resume(checkpoint, run, network, callbacks) or (course, facts)
-    if course.done == 0:
+        curves, facts = resume(checkpoint, run, network, callbacks) or (curves, facts)
+    if curves.done == 0:
         if validation is not None:
             _draw_for_validation(network)
         network.reset_traces()
@@ -96,19 +96,19 @@ def train(
     watch = [*dendrites, *(name for callback in callbacks for name in callback.watch(network))]
     data = TrainingData(dataset.inputs, dataset.targets, batch_size, batch_reduction == "mean", facts)
     session = chosen.begin(network, data, tuple(dict.fromkeys(watch)))
-    loop = _Loop(network, session, course, order, batch_size)
+    loop = _Loop(network, session, curves, order, batch_size)
     loop.at(val_steps, lambda step: loop.validate(validation, executor, dendrites))
     for callback in callbacks:
         loop.at(callback.steps(total), partial(loop.record, callback))
     if checkpoint is not None and run is not None:
-        write = partial(write_checkpoint, checkpoint, run, network, session, course, callbacks)
+        write = partial(write_checkpoint, checkpoint, run, network, session, curves, callbacks)
         loop.at(checkpoint.steps(total), lambda step: write())
     try:
         loop.run(total, progress)
     finally:
         for callback in callbacks:
             callback.end()
-    return course.history(order, val_steps, chosen.name, batch_size, bool(dendrites))
+    return curves.history(order, val_steps, chosen.name, batch_size, bool(dendrites))
 
 
 @dataclass
@@ -117,7 +117,7 @@ class _Loop:
 
     network: Network
     session: Session
-    course: Course
+    curves: Curves
     order: Tensor
     batch_size: int
     events: list[tuple[frozenset[int], Callable[[int], None]]] = field(default_factory=list)
@@ -128,10 +128,12 @@ class _Loop:
 
     def run(self, total: int, progress: Progress | None) -> None:
         """Train what is left."""
-        course, batch = self.course, self.batch_size
-        for stop in _stops(course.done, total, {step for steps, _ in self.events for step in steps}):
-            course.losses.append(self.session.run(self.order[:, course.done * batch : stop * batch]))
-            course.done = stop
+        curves, batch = self.curves, self.batch_size
+        for stop in _stops(total, {step for steps, _ in self.events for step in steps}):
+            if stop <= curves.done:
+                continue
+            curves.losses.append(self.session.run(self.order[:, curves.done * batch : stop * batch]))
+            curves.done = stop
             due = [event for steps, event in self.events if stop - 1 in steps]
             if due:
                 self.session.store()
@@ -146,7 +148,7 @@ class _Loop:
         if validation is not None:
             result = evaluate(self.network, validation, executor)
             states = [self.session.named(name) for name in dendrites]
-            self.course.add_validation(result, _dendritic_loss(self.network, states))
+            self.curves.add_validation(result, _dendritic_loss(self.network, states))
 
     def record(self, callback: Callback, step: int) -> None:
         """Hand a recorder the moment."""
@@ -173,10 +175,9 @@ def _draw_for_validation(network: Network) -> None:
         torch.empty((), dtype=torch.int64).random_(generator=generator)
 
 
-def _stops(done: int, total: int, events: set[int]) -> list[int]:
-    """Ends of the blocks to come: after each event, and often enough for progress."""
-    stops = {step + 1 for step in events} | set(range(BLOCK, total, BLOCK)) | {total}
-    return sorted(stop for stop in stops if stop > done)
+def _stops(total: int, events: set[int]) -> list[int]:
+    """Ends of blocks: after each event, and often enough for progress."""
+    return sorted({step + 1 for step in events} | set(range(BLOCK, total, BLOCK)) | {total})
 
 
 def _dendrites(network: Network) -> list[str]:

@@ -15,7 +15,7 @@ _CURVES = ("losses", "val_loss", "val_accuracy", "dendritic")
 
 
 @dataclass
-class Course:
+class Curves:
     """Curves as they grow.
 
     Attributes:
@@ -43,7 +43,7 @@ class Course:
         return found | {name: torch.stack(getattr(self, name), dim=1) for name in _CURVES[1:] if getattr(self, name)}
 
     @classmethod
-    def from_tensors(cls, done: int, curves: Mapping[str, Tensor]) -> Course:
+    def from_tensors(cls, done: int, curves: Mapping[str, Tensor]) -> Curves:
         """What ``tensors`` gave, to go on from."""
         losses = [curves["losses"]] if "losses" in curves else []
         points = {name: list(curves[name].unbind(1)) if name in curves else [] for name in _CURVES[1:]}

@@ -18,8 +18,12 @@ if TYPE_CHECKING:
     from eiann.io import save as save
     from eiann.network.network import Network as Network
     from eiann.training import Checkpoint as Checkpoint
+    from eiann.training import Disk as Disk
     from eiann.training import Evaluation as Evaluation
     from eiann.training import History as History
+    from eiann.training import Memory as Memory
+    from eiann.training import Recorder as Recorder
+    from eiann.training import Recording as Recording
     from eiann.training import equilibration_residual as equilibration_residual
     from eiann.training import evaluate as evaluate
     from eiann.training import predict as predict
@@ -30,8 +34,12 @@ _HOMES = {
     "ConfigError": "eiann.errors",
     "Evaluation": "eiann.training",
     "History": "eiann.training",
+    "Disk": "eiann.training",
+    "Memory": "eiann.training",
     "Network": "eiann.network.network",
     "NetworkConfig": "eiann.config",
+    "Recorder": "eiann.training",
+    "Recording": "eiann.training",
     "UserError": "eiann.errors",
     "equilibration_residual": "eiann.training",
     "evaluate": "eiann.training",

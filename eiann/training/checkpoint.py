@@ -122,13 +122,23 @@ def write_checkpoint(
     )
 
 
-def resume(
-    checkpoint: Checkpoint, run: Run, network: Network, callbacks: Sequence[Callback]
-) -> tuple[Curves, dict[str, bool]] | None:
-    """Put network and recorders into the state of a checkpoint; None if there is none yet.
+@dataclass(frozen=True)
+class Point:
+    """Where training stands.
 
-    Returns:
-        What was found so far, and the session's facts.
+    Attributes:
+        curves: what was found so far.
+        facts: of the session, see ``Session.facts``.
+        recorded: what each callback keeps; None at the beginning.
+    """
+
+    curves: Curves
+    facts: Mapping[str, bool]
+    recorded: Sequence[Mapping[str, Tensor] | None]
+
+
+def resume(checkpoint: Checkpoint, run: Run, network: Network, callbacks: Sequence[Callback]) -> Point | None:
+    """Put the network into the state of a checkpoint; None if there is none yet.
 
     Raises:
         UserError: the file is damaged, or of another run.
@@ -144,9 +154,8 @@ def resume(
         restore_network(network, _below(tensors, _NETWORK))
     except UserError as error:
         raise UserError(f"{path}: {error}") from None
-    for number, callback in enumerate(callbacks):
-        callback.restore(_below(tensors, f"{_CALLBACK}{number}/"))
-    return Curves.from_tensors(facts["done"], _below(tensors, _CURVES)), facts["session"]
+    recorded = [_below(tensors, f"{_CALLBACK}{number}/") for number in range(len(callbacks))]
+    return Point(Curves.from_tensors(facts["done"], _below(tensors, _CURVES)), facts["session"], recorded)
 
 
 def _below(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:

@@ -15,7 +15,7 @@ from eiann.errors import UserError
 from eiann.executors.base import Session, TrainingData
 from eiann.executors.choose import choose_executor
 from eiann.training.callbacks import Callback, Moment
-from eiann.training.checkpoint import Checkpoint, Run, resume, write_checkpoint
+from eiann.training.checkpoint import Checkpoint, Point, Run, resume, write_checkpoint
 from eiann.training.checks import check_batches, check_fit
 from eiann.training.curves import Curves
 from eiann.training.evaluation import evaluate
@@ -81,20 +81,22 @@ def train(
     val_steps = interval_steps(val_interval, total) if validation is not None else ()
     if validation is not None:
         check_fit(network, validation)
-    for callback in callbacks:
-        callback.begin(network, total)
-    curves, facts, run = Curves(), dict[str, bool](), None
+    point = Point(Curves(), {}, [None] * len(callbacks))
+    run = None
     if checkpoint is not None:
         batch = (batch_size, batch_reduction)
         run = Run.of(network, dataset, validation, order, val_steps, chosen.name, batch, callbacks)
-        curves, facts = resume(checkpoint, run, network, callbacks) or (curves, facts)
+        point = resume(checkpoint, run, network, callbacks) or point
+    curves = point.curves
+    for callback, recorded in zip(callbacks, point.recorded, strict=True):
+        callback.begin(network, total, recorded)
     if curves.done == 0:
         if validation is not None:
             _draw_for_validation(network)
         network.reset_traces()
     dendrites = _dendrites(network)
     watch = [*dendrites, *(name for callback in callbacks for name in callback.watch(network))]
-    data = TrainingData(dataset.inputs, dataset.targets, batch_size, batch_reduction == "mean", facts)
+    data = TrainingData(dataset.inputs, dataset.targets, batch_size, batch_reduction == "mean", point.facts)
     session = chosen.begin(network, data, tuple(dict.fromkeys(watch)))
     loop = _Loop(network, session, curves, order, batch_size)
     loop.at(val_steps, lambda step: loop.validate(validation, executor, dendrites))

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
-from secrets import token_hex
 from typing import Any, Final
 
 import eiann
@@ -13,7 +11,7 @@ from eiann.config import NetworkConfig
 from eiann.data import option_names
 from eiann.errors import UserError
 from optimize.export import NetworkFile, RunSection
-from optimize.files import TEMPORARY, write_json
+from optimize.files import replacing_folder, write_json
 from optimize.objective import Seeds, Verdict, judge
 from optimize.objective.evaluate import Progress, ReplicaRun, evaluate_replicas, load_data
 from optimize.space.document import Instances, NamedWithOptions
@@ -109,28 +107,18 @@ def write_run(folder: Path, file: NetworkFile, run: RunSection, done: ReplicaRun
         UserError: the folder exists and is not empty.
     """
     import matplotlib.pyplot as plt
-    from safetensors.torch import save_file
 
     from eiann import plots
+    from eiann.io.networks import write_weights
 
     check_free_folder(folder)
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    temporary = folder.with_name(f".{folder.name}.{token_hex(4)}{TEMPORARY}")
-    temporary.mkdir()
-    try:
+    with replacing_folder(folder) as temporary:
         NetworkFile(network=file.network, run=run, provenance=file.provenance).write(temporary / "network.yaml")
-        state = {name: value.detach().cpu().contiguous() for name, value in done.network.state_dict().items()}
-        save_file(state, temporary / "weights.safetensors")
+        write_weights(done.network, temporary)
         write_json(temporary / "history.json", _history(done, run.seeds), sync=False)
         figure = plots.learning_curves(done.history)
         figure.savefig(temporary / "learning_curves.png", dpi=150)
         plt.close(figure)
-        if folder.exists():
-            folder.rmdir()
-        temporary.rename(folder)
-    except BaseException:
-        shutil.rmtree(temporary, ignore_errors=True)
-        raise
 
 
 def check_free_folder(folder: Path) -> None:

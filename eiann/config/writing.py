@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import secrets
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import yaml
 
+from eiann import files
 from eiann.config.compact.composing import compose
 from eiann.config.yaml_source import Plain, parse_scalar
 from eiann.errors import ConfigError, UserError
@@ -28,15 +27,9 @@ def write_file(config: NetworkConfig, path: Path, form: FileForm) -> None:
         UserError: the file cannot be written.
     """
     text = write_text(config, form)
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
     try:
-        with temporary.open("w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
+        files.write_text(path, text)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
         raise UserError(f"{path}: the file cannot be written: {error.strerror or error}") from None
 
 

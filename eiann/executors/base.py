@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 from torch import Tensor
@@ -21,12 +21,14 @@ class TrainingData:
         targets: (n, outputs).
         batch_size: samples per training step.
         batch_mean: local rules take the mean of the changes of a mini-batch instead of their sum.
+        facts: what ``Session.facts`` gave when a checkpoint was written; empty for a run that begins.
     """
 
     inputs: Tensor
     targets: Tensor
     batch_size: int = 1
     batch_mean: bool = False
+    facts: Mapping[str, bool] = field(default_factory=dict)
 
 
 class Session(Protocol):
@@ -49,6 +51,10 @@ class Session(Protocol):
 
     def store(self) -> None:
         """Write parameters and states back to the network, where an executor keeps its own copy."""
+        ...
+
+    def facts(self) -> dict[str, bool]:
+        """What was decided from the parameters at the beginning, and a run that goes on has to decide alike."""
         ...
 
 

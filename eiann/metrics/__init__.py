@@ -12,6 +12,13 @@ from eiann.metrics.classes import (
 )
 from eiann.metrics.dimensionality import covariance_dimensionality, participation_ratio, similarity_dimensionality
 from eiann.metrics.fields import activation_maximization, field_structure, morans_i
+from eiann.metrics.networks import (
+    activity_gradient,
+    backprop_angles,
+    backprop_step,
+    feedback_angle_history,
+    performance_history,
+)
 from eiann.metrics.selection import feedback_pairs, learned_excitatory_weights, weight_name
 from eiann.metrics.similarity import Similarity, cosine_similarity, pattern_similarity, unit_similarity
 
@@ -19,14 +26,18 @@ __all__ = [
     "Similarity",
     "accuracy",
     "activation_maximization",
+    "activity_gradient",
     "angle",
     "assign_outputs",
+    "backprop_angles",
+    "backprop_step",
     "best_assignment",
     "class_accuracy",
     "confusion",
     "cosine_similarity",
     "covariance_dimensionality",
     "discriminability",
+    "feedback_angle_history",
     "feedback_angles",
     "feedback_pairs",
     "field_structure",
@@ -34,6 +45,7 @@ __all__ = [
     "morans_i",
     "participation_ratio",
     "pattern_similarity",
+    "performance_history",
     "reorder_outputs",
     "selectivity",
     "similarity_dimensionality",

@@ -48,6 +48,11 @@ def _check_output(architecture: Architecture, config: NetworkConfig) -> None:
                     f"found output_pop on {layer}.{name}; the output is the first of the last layer, {output.label}",
                     ("layer_config", layer, name, "output_pop"),
                 )
+    if "Output" in config.layer_config and output.layer != "Output":
+        raise ConfigError(
+            f"found the layer 'Output' before {output.layer!r}; the last layer is the output: put it there, or rename",
+            ("layer_config", "Output"),
+        )
     if output.is_image:
         raise ConfigError(
             f"found an image as output; put a Flatten and a dense layer after {output.label}",

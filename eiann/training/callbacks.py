@@ -5,7 +5,7 @@ Recording never changes a result: watched values are kept, not recomputed, and n
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -45,8 +45,15 @@ class Callback:
         del total
         return ()
 
-    def begin(self, network: Network, total: int) -> None:
-        """Called before the first step."""
+    def begin(self, network: Network, total: int, state: Mapping[str, Tensor] | None = None) -> None:
+        """Called before the first step; ``state`` is what ``state()`` gave if training goes on from a checkpoint."""
 
     def record(self, moment: Moment) -> None:
         """Called after each of ``steps``."""
+
+    def end(self) -> None:
+        """Called after the last step, and when training is cut short by an error."""
+
+    def state(self) -> Mapping[str, Tensor]:
+        """What it keeps in memory, for a checkpoint."""
+        return {}

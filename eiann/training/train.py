@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING
 
 import torch
@@ -10,10 +12,12 @@ from torch import Tensor
 
 from eiann.data import Dataset, sample_order
 from eiann.errors import UserError
-from eiann.executors.base import TrainingData
+from eiann.executors.base import Session, TrainingData
 from eiann.executors.choose import choose_executor
 from eiann.training.callbacks import Callback, Moment
+from eiann.training.checkpoint import Checkpoint, Point, Run, resume, write_checkpoint
 from eiann.training.checks import check_batches, check_fit
+from eiann.training.curves import Curves
 from eiann.training.evaluation import evaluate
 from eiann.training.history import History
 from eiann.training.schedule import Interval, interval_steps
@@ -39,6 +43,7 @@ def train(
     callbacks: Sequence[Callback] = (),
     batch_size: int = 1,
     batch_reduction: str = "sum",
+    checkpoint: Checkpoint | None = None,
 ) -> History:
     """Train all replicas, each on its own order of the samples; the network is changed in place.
 
@@ -57,13 +62,14 @@ def train(
         callbacks: recorders; see ``eiann.training.callbacks``.
         batch_size: samples per training step. Local rules take the sum or the mean of their changes over a batch.
         batch_reduction: ``sum`` or ``mean``, for local rules; gradient rules average as the criterion says.
+        checkpoint: where to write checkpoints. If the file is there, training goes on from it, to the same bits.
 
     Returns:
         The history. A replica that diverged has NaN in it; the others are not touched.
 
     Raises:
         UserError: seeds that do not match the replicas, data that do not fit the network, an interval outside of
-            training.
+            training, a checkpoint of another run.
     """
     if len(data_seeds) != network.R:
         raise UserError(f"found {len(data_seeds)} data seeds for {network.R} replicas; give one per replica")
@@ -75,49 +81,81 @@ def train(
     val_steps = interval_steps(val_interval, total) if validation is not None else ()
     if validation is not None:
         check_fit(network, validation)
-        _draw_for_validation(network)
+    point = Point(Curves(), {}, [None] * len(callbacks))
+    run = None
+    if checkpoint is not None:
+        batch = (batch_size, batch_reduction)
+        run = Run.of(network, dataset, validation, order, val_steps, chosen.name, batch, callbacks)
+        point = resume(checkpoint, run, network, callbacks) or point
+    curves = point.curves
+    for callback, recorded in zip(callbacks, point.recorded, strict=True):
+        callback.begin(network, total, recorded)
+    if curves.done == 0:
+        if validation is not None:
+            _draw_for_validation(network)
+        network.reset_traces()
     dendrites = _dendrites(network)
     watch = [*dendrites, *(name for callback in callbacks for name in callback.watch(network))]
-    network.reset_traces()
-    data = TrainingData(dataset.inputs, dataset.targets, batch_size, batch_reduction == "mean")
+    data = TrainingData(dataset.inputs, dataset.targets, batch_size, batch_reduction == "mean", point.facts)
     session = chosen.begin(network, data, tuple(dict.fromkeys(watch)))
-
-    losses: list[Tensor] = []
-    val_loss, val_accuracy, dendritic = [], [], []
-    events = [set(callback.steps(total)) for callback in callbacks]
+    loop = _Loop(network, session, curves, order, batch_size)
+    loop.at(val_steps, lambda step: loop.validate(validation, executor, dendrites))
     for callback in callbacks:
-        callback.begin(network, total)
-    done = 0
-    for stop in _stops(total, set(val_steps).union(*events)):
-        losses.append(session.run(order[:, done * batch_size : stop * batch_size]))
-        done = stop
-        step = stop - 1
-        if step in val_steps and validation is not None:
-            session.store()
-            result = evaluate(network, validation, executor)
-            val_loss.append(result.loss)
-            val_accuracy.append(result.accuracy)
-            dendritic.append(_dendritic_loss(network, [session.named(name) for name in dendrites]))
-        due = [callback for callback, when in zip(callbacks, events, strict=True) if step in when]
-        if due:
-            session.store()
-            moment = Moment(step, network, session.named, order[:, step * batch_size : stop * batch_size])
-            for callback in due:
-                callback.record(moment)
-        if progress is not None:
-            progress(done, total)
-    session.store()
-    empty = torch.empty(network.R, 0)
-    return History(
-        loss=torch.cat(losses, dim=1),
-        sample_order=order,
-        val_steps=torch.tensor(val_steps, dtype=torch.int64),
-        val_loss=torch.stack(val_loss, dim=1) if val_loss else empty,
-        val_accuracy=torch.stack(val_accuracy, dim=1) if val_accuracy else empty,
-        forward_dendritic_loss=torch.stack(dendritic, dim=1) if dendritic and dendrites else None,
-        executor=chosen.name,
-        batch_size=batch_size,
-    )
+        loop.at(callback.steps(total), partial(loop.record, callback))
+    if checkpoint is not None and run is not None:
+        write = partial(write_checkpoint, checkpoint, run, network, session, curves, callbacks)
+        loop.at(checkpoint.steps(total), lambda step: write())
+    try:
+        loop.run(total, progress)
+    finally:
+        for callback in callbacks:
+            callback.end()
+    return curves.history(order, val_steps, chosen.name, batch_size, bool(dendrites))
+
+
+@dataclass
+class _Loop:
+    """Blocks of training steps, and what happens between them."""
+
+    network: Network
+    session: Session
+    curves: Curves
+    order: Tensor
+    batch_size: int
+    events: list[tuple[frozenset[int], Callable[[int], None]]] = field(default_factory=list)
+
+    def at(self, steps: Iterable[int], event: Callable[[int], None]) -> None:
+        """Have something happen after these training steps, after what was asked for before."""
+        self.events.append((frozenset(steps), event))
+
+    def run(self, total: int, progress: Progress | None) -> None:
+        """Train what is left."""
+        curves, batch = self.curves, self.batch_size
+        for stop in _stops(total, {step for steps, _ in self.events for step in steps}):
+            if stop <= curves.done:
+                continue
+            curves.losses.append(self.session.run(self.order[:, curves.done * batch : stop * batch]))
+            curves.done = stop
+            due = [event for steps, event in self.events if stop - 1 in steps]
+            if due:
+                self.session.store()
+            for event in due:
+                event(stop - 1)
+            if progress is not None:
+                progress(stop, total)
+        self.session.store()
+
+    def validate(self, validation: Dataset | None, executor: str, dendrites: Sequence[str]) -> None:
+        """Evaluate, and note the dendritic loss of the last sample."""
+        if validation is not None:
+            result = evaluate(self.network, validation, executor)
+            states = [self.session.named(name) for name in dendrites]
+            self.curves.add_validation(result, _dendritic_loss(self.network, states))
+
+    def record(self, callback: Callback, step: int) -> None:
+        """Hand a recorder the moment."""
+        samples = self.order[:, step * self.batch_size : (step + 1) * self.batch_size]
+        callback.record(Moment(step, self.network, self.session.named, samples))
 
 
 def _order(dataset: Dataset, seeds: Sequence[int], steps: int | None, epochs: int, batch_size: int) -> Tensor:

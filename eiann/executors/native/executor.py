@@ -80,7 +80,9 @@ class NativeSession:
         self._library = _library()
         self._network = network
         self._program: Program = compile_training(network.architecture)
-        simplified = simplify(self._program, _clones_hold(network, self._program))
+        known = data.facts.get("clones_hold")
+        self._clones_hold = _clones_hold(network, self._program) if known is None else known
+        simplified = simplify(self._program, self._clones_hold)
         self._arenas = Arenas(network, lower(network, self._program, simplified, watch))
         self._arenas.copy_in()
         self._inputs = data.inputs.flatten(1).to(network.dtype).contiguous()
@@ -118,6 +120,10 @@ class NativeSession:
     def store(self) -> None:
         """Write parameters and states back to the network."""
         self._arenas.copy_out()
+
+    def facts(self) -> dict[str, bool]:
+        """Whether every clone equalled its source: then some are never copied, and products round otherwise."""
+        return {"clones_hold": self._clones_hold}
 
 
 def _library() -> ctypes.CDLL:

@@ -48,6 +48,10 @@ class TorchSession:
     def store(self) -> None:
         """Nothing to do: the network's own tensors are trained."""
 
+    def facts(self) -> dict[str, bool]:
+        """None: an operation does the same whatever the parameters are."""
+        return {}
+
 
 class TorchExecutor:
     """Any device, any dtype, every rule."""

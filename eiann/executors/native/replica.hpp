@@ -54,6 +54,7 @@ template <typename T> struct Replica {
   int batch;
   T loss;
   std::vector<int32_t> active;
+  std::vector<int32_t> blocks;
   std::vector<T> scratch;
 
   T* value(int v) const { return arena + layout.value_offset[v]; }

@@ -6,42 +6,65 @@
 
 namespace eiann {
 
-// Bounds and mask that hold for the rows an update touches; all other rows satisfy them already.
-template <typename T> struct RowFinish {
+// Bounds and mask that hold for what an update touches; everything else satisfies them already.
+template <typename T> struct Finish {
+  using Lanes = typename Vector<T>::type;
   const T* mask;
   bool bounded;
-  T low, high;
-  int post;
+  Lanes low, high, last_low, last_high;  // the last register of a row may hold padding, which stays 0
+  int last;
 
-  RowFinish(const Replica<T>& r, int w, const int32_t* o) {
+  Finish(const Replica<T>& r, int w, const int32_t* o) {
     // low or -1, high or -1, whether masked
+    const int post = r.layout.post[w];
     bounded = o[0] >= 0;
-    low = bounded ? r.numbers[o[0]] : T(0);
-    high = bounded ? r.numbers[o[1]] : T(0);
+    const T lower = bounded ? r.numbers[o[0]] : T(0), upper = bounded ? r.numbers[o[1]] : T(0);
+    low = Lanes{} + lower;
+    high = Lanes{} + upper;
+    last = padded<T>(post) - LANES<T>;
+    for (int k = 0; k < LANES<T>; ++k) {
+      last_low[k] = last + k < post ? lower : T(0);
+      last_high[k] = last + k < post ? upper : T(0);
+    }
     mask = o[2] ? r.arena + r.layout.mask_offset[w] : nullptr;
-    post = r.layout.post[w];
   }
 
-  void operator()(T* __restrict row, int j, int stride) const {
-    if (bounded)
-      for (int i = 0; i < post; ++i) { T v = row[i]; v = v < low ? low : v; row[i] = v > high ? high : v; }
-    if (mask) {
-      const T* __restrict m = mask + int64_t(j) * stride;
-      for (int i = 0; i < stride; ++i) row[i] *= m[i];
+  Lanes operator()(Lanes v, int64_t row, int i) const {
+    if (bounded) {
+      const Lanes lower = i == last ? last_low : low, upper = i == last ? last_high : high;
+      v = v < lower ? lower : v;
+      v = v > upper ? upper : v;
     }
+    if (mask) v *= load<T>(mask + row + i);
+    return v;
   }
 };
+
+// Registers of postsynaptic units in which one of the signals is not silent.
+template <typename T> int find_blocks(const T* const* us, int count, int stride, std::vector<int32_t>& blocks) {
+  blocks.resize(std::max<size_t>(blocks.size(), stride));
+  int found = 0;
+  for (int i = 0; i < stride; i += LANES<T>) {
+    blocks[found] = i;
+    found += active_lanes<T>(us, count, i) != 0;
+  }
+  return found;
+}
 
 template <typename T> void oja(Replica<T>& r, const int32_t* o) {
   // weight, rate, v, x
   const int w = o[0], pre = r.layout.pre[w], stride = padded<T>(r.layout.post[w]);
   const T rate = r.numbers[o[1]];
-  const T* __restrict v = r.value(o[2]);
+  const T* v = r.value(o[2]);
   const T* x = r.value(o[3]);
-  if (silent(v, stride)) return;
+  const int count = find_blocks<T>(&v, 1, stride, r.blocks);
   for (int j = 0; j < pre; ++j) {
-    T* __restrict row = r.weight(w) + int64_t(j) * stride;
-    for (int i = 0; i < stride; ++i) row[i] += rate * (v[i] * x[j] - v[i] * v[i] * row[i]);
+    T* row = r.weight(w) + int64_t(j) * stride;
+    for (int b = 0; b < count; ++b) {
+      const int i = r.blocks[b];
+      const auto post = load<T>(v + i), weight = load<T>(row + i);
+      store<T>(row + i, weight + rate * (post * x[j] - post * post * weight));
+    }
   }
 }
 
@@ -51,39 +74,39 @@ template <typename T> void btsp(Replica<T>& r, const int32_t* o) {
   const T rate = r.numbers[o[1]], top = r.numbers[o[7]], discount = r.numbers[o[8]], ratio = r.numbers[o[9]];
   const T threshold = r.numbers[o[10]], beta = r.numbers[o[11]], c0 = r.numbers[o[12]], range = r.numbers[o[13]];
   const T *x = r.value(o[2]), *past_x = r.value(o[3]);
-  const T* __restrict plus = r.value(o[4]);
-  const T* __restrict past_plus = r.value(o[5]);
-  const T* __restrict minus = r.value(o[6]);
-  const bool now = !(silent(plus, stride) && silent(minus, stride)), before = !silent(past_plus, stride);
-  if (!now && !before) return;
-  const RowFinish<T> finish(r, w, o + 14);
+  const T* signals[3] = {r.value(o[4]), r.value(o[5]), r.value(o[6])};
+  const int blocks = find_blocks<T>(signals, 3, stride, r.blocks);
+  if (blocks == 0) return;
+  const Finish<T> finish(r, w, o + 14);
   auto depression = [&](T z) {
-    z = z < 0 ? T(0) : (z > 1 ? T(1) : z);
-    return (1 / (1 + std::exp(-beta * (z - threshold))) - c0) / range;
+    if (z <= 0) return T(0);  // in exact arithmetic
+    z = z > 1 ? T(1) : z;
+    return ratio * ((1 / (1 + std::exp(-beta * (z - threshold))) - c0) / range);
   };
-  const T at_rest = depression(T(0));
+  T* weights = r.weight(w);
   for (int j = 0; j < pre; ++j) {
-    const T e = x[j], p = past_x[j] * discount;
-    if (e == T(0) && p == T(0) && at_rest == T(0)) continue;
-    T* __restrict row = r.weight(w) + int64_t(j) * stride;
-    const T q_now = ratio * depression(e), q_past = ratio * depression(p), q_discounted = ratio * depression(e * discount);
-    for (int i = 0; i < stride; ++i) {
-      const T weight = row[i], room = top - weight;
-      const T change = plus[i] * (room * e - weight * q_now) + plus[i] * (room * p - weight * q_past) +
-                       past_plus[i] * (room * e * discount - weight * q_discounted) + minus[i] * e;
-      row[i] = weight + rate * change;
+    const T now = x[j], past = past_x[j] * discount, later = now * discount;
+    if (now == T(0) && past == T(0)) continue;
+    const T q_now = depression(now), q_past = depression(past), q_later = depression(later);
+    const int64_t row = int64_t(j) * stride;
+    for (int b = 0; b < blocks; ++b) {
+      const int i = r.blocks[b];
+      const auto plus = load<T>(signals[0] + i), past_plus = load<T>(signals[1] + i), minus = load<T>(signals[2] + i);
+      const auto weight = load<T>(weights + row + i), room = top - weight;
+      const auto change = plus * (room * now - weight * q_now) + plus * (room * past - weight * q_past) +
+                          past_plus * (room * later - weight * q_later) + minus * now;
+      store<T>(weights + row + i, finish(weight + rate * change, row, i));
     }
-    finish(row, j, stride);
   }
 }
 
-// W += rate * sum_k sign_k u_k x_k^T, row by row of active presynaptic units.
+// W += rate * sum_k sign_k u_k x_k^T where a presynaptic and a postsynaptic signal meet.
 template <typename T> void update_rows(Replica<T>& r, const int32_t* o) {
   // weight, rate, finish (3), count, signs..., us..., xs...
   constexpr int MOST = 32;
   const int w = o[0], pre = r.layout.pre[w], stride = padded<T>(r.layout.post[w]), count = o[5];
   const T rate = r.numbers[o[1]];
-  const RowFinish<T> finish(r, w, o + 2);
+  const Finish<T> finish(r, w, o + 2);
   const T *us[MOST], *xs[MOST];
   T rates[MOST];
   int n = 0;
@@ -94,17 +117,34 @@ template <typename T> void update_rows(Replica<T>& r, const int32_t* o) {
     xs[n++] = r.value(o[6 + 2 * count + k]);
   }
   if (n == 0) return;
-  for (int j = 0; j < pre; ++j) {
-    T* __restrict row = r.weight(w) + int64_t(j) * stride;
-    bool touched = false;
+  const int blocks = find_blocks<T>(us, n, stride, r.blocks);
+  r.active.resize(std::max<size_t>(r.active.size(), pre + 2 * LANES<T>));
+  const int rows = find_active<T>(xs, n, pre, r.active.data());
+  T* weights = r.weight(w);
+  for (int a = 0; a < rows; ++a) {
+    const int j = r.active[a];
+    const int64_t row = int64_t(j) * stride;
+    const T* u[MOST];
+    T c[MOST];
+    int m = 0;
     for (int k = 0; k < n; ++k) {
-      const T c = rates[k] * xs[k][j];
-      if (xs[k][j] == T(0)) continue;
-      touched = true;
-      const T* __restrict u = us[k];
-      for (int i = 0; i < stride; ++i) row[i] += c * u[i];
+      u[m] = us[k];
+      c[m] = rates[k] * xs[k][j];
+      m += xs[k][j] != T(0);
     }
-    if (touched) finish(row, j, stride);
+    if (m == 1) {
+      for (int b = 0; b < blocks; ++b) {
+        const int i = r.blocks[b];
+        store<T>(weights + row + i, finish(load<T>(weights + row + i) + c[0] * load<T>(u[0] + i), row, i));
+      }
+      continue;
+    }
+    for (int b = 0; b < blocks; ++b) {
+      const int i = r.blocks[b];
+      auto weight = load<T>(weights + row + i);
+      for (int k = 0; k < m; ++k) weight += c[k] * load<T>(u[k] + i);
+      store<T>(weights + row + i, finish(weight, row, i));
+    }
   }
 }
 
@@ -151,11 +191,15 @@ template <typename T> void clone(Replica<T>& r, const int32_t* o) {
   T* target = r.weight(w);
   const T *a = r.weight(o[1]), *b = o[2] < 0 ? nullptr : r.weight(o[2]);
   const int source_stride = padded<T>(r.layout.post[o[1]]);
-  for (int j = 0; j < pre; ++j)
-    for (int i = 0; i < post; ++i) {
-      const int64_t k = o[4] ? int64_t(i) * source_stride + j : int64_t(j) * source_stride + i;
-      target[int64_t(j) * stride + i] = b ? a[k] * factor * b[k] : a[k] * factor;
-    }
+  const int64_t row_step = o[4] ? 1 : source_stride, unit_step = o[4] ? source_stride : 1;
+  constexpr int EDGE = 32;  // in squares, so that a transposed copy reads and writes whole cache lines
+  for (int j0 = 0; j0 < pre; j0 += EDGE)
+    for (int i0 = 0; i0 < post; i0 += EDGE)
+      for (int j = j0; j < std::min(pre, j0 + EDGE); ++j)
+        for (int i = i0; i < std::min(post, i0 + EDGE); ++i) {
+          const int64_t k = j * row_step + i * unit_step;
+          target[int64_t(j) * stride + i] = b ? a[k] * factor * b[k] : a[k] * factor;
+        }
 }
 
 }  // namespace eiann

@@ -13,7 +13,8 @@ from eiann.executors.base import TrainingData
 from eiann.executors.native.arena import Arenas
 from eiann.executors.native.library import load
 from eiann.executors.native.lowering import ACTIVATIONS, FORMS, MOST_PRODUCTS, lower
-from eiann.executors.native.simplify import Simplified, UpdateRows, simplify
+from eiann.executors.native.rewritten import UpdateRows
+from eiann.executors.native.simplify import Simplified, simplify
 from eiann.network.architecture import Architecture
 from eiann.program import ops
 from eiann.program.compile import compile_evaluation, compile_training

@@ -188,8 +188,7 @@ template <typename T> void execute(Replica<T>& r, const int32_t* code, const int
         const Finish<T> finish(r, w, o + 1);
         T* weights = r.weight(w);
         for (int j = 0; j < r.layout.pre[w]; ++j) {
-          const int64_t row = int64_t(j) * stride;
-          for (int i = 0; i < stride; i += LANES<T>) store<T>(weights + row + i, finish(load<T>(weights + row + i), row, i));
+          finish.apply(weights, int64_t(j) * stride, 0, stride, [](typename Vector<T>::type weight, int) { return weight; });
         }
         break;
       }

@@ -2,6 +2,7 @@
 
 #pragma once
 
+#include "activations.hpp"
 #include "products.hpp"
 
 namespace eiann {
@@ -29,26 +30,38 @@ template <typename T> struct Finish {
     mask = o[2] ? r.arena + r.layout.mask_offset[w] : nullptr;
   }
 
-  Lanes operator()(Lanes v, int64_t row, int i) const {
-    if (bounded) {
-      const Lanes lower = i == last ? last_low : low, upper = i == last ? last_high : high;
-      v = v < lower ? lower : v;
-      v = v > upper ? upper : v;
+  // What has been added to a row, for registers from begin up to end.
+  template <typename Change> void apply(T* weights, int64_t row, int begin, int end, Change change) const {
+    T* place = weights + row;
+    if (!bounded && !mask) {
+      for (int i = begin; i < end; i += LANES<T>) store<T>(place + i, change(load<T>(place + i), i));
+      return;
     }
-    if (mask) v *= load<T>(mask + row + i);
-    return v;
+    const int full = std::min(end, last);
+    if (bounded) {
+      for (int i = begin; i < full; i += LANES<T>) store<T>(place + i, clamped(change(load<T>(place + i), i), low, high));
+      if (end > last) store<T>(place + last, clamped(change(load<T>(place + last), last), last_low, last_high));
+    } else {
+      for (int i = begin; i < end; i += LANES<T>) store<T>(place + i, change(load<T>(place + i), i));
+    }
+    if (mask)
+      for (int i = begin; i < end; i += LANES<T>) store<T>(place + i, load<T>(place + i) * load<T>(mask + row + i));
+  }
+
+  static Lanes clamped(Lanes v, Lanes lower, Lanes upper) {
+    v = v < lower ? lower : v;
+    return v > upper ? upper : v;
   }
 };
 
-// Registers of postsynaptic units in which one of the signals is not silent.
-template <typename T> int find_blocks(const T* const* us, int count, int stride, std::vector<int32_t>& blocks) {
-  blocks.resize(std::max<size_t>(blocks.size(), stride));
-  int found = 0;
+// From where to where a postsynaptic signal is not silent, in whole registers; gaps of one register are not worth a stop.
+template <typename T> void find_runs(const T* const* us, int count, int stride, std::vector<Run>& runs) {
+  runs.clear();
   for (int i = 0; i < stride; i += LANES<T>) {
-    blocks[found] = i;
-    found += active_lanes<T>(us, count, i) != 0;
+    if (active_lanes<T>(us, count, i) == 0) continue;
+    if (!runs.empty() && i - runs.back().end <= LANES<T>) runs.back().end = i + LANES<T>;
+    else runs.push_back({i, i + LANES<T>});
   }
-  return found;
 }
 
 template <typename T> void oja(Replica<T>& r, const int32_t* o) {
@@ -57,14 +70,14 @@ template <typename T> void oja(Replica<T>& r, const int32_t* o) {
   const T rate = r.numbers[o[1]];
   const T* v = r.value(o[2]);
   const T* x = r.value(o[3]);
-  const int count = find_blocks<T>(&v, 1, stride, r.blocks);
+  find_runs<T>(&v, 1, stride, r.runs);
   for (int j = 0; j < pre; ++j) {
     T* row = r.weight(w) + int64_t(j) * stride;
-    for (int b = 0; b < count; ++b) {
-      const int i = r.blocks[b];
-      const auto post = load<T>(v + i), weight = load<T>(row + i);
-      store<T>(row + i, weight + rate * (post * x[j] - post * post * weight));
-    }
+    for (const Run& run : r.runs)
+      for (int i = run.begin; i < run.end; i += LANES<T>) {
+        const auto post = load<T>(v + i), weight = load<T>(row + i);
+        store<T>(row + i, weight + rate * (post * x[j] - post * post * weight));
+      }
   }
 }
 
@@ -75,28 +88,40 @@ template <typename T> void btsp(Replica<T>& r, const int32_t* o) {
   const T threshold = r.numbers[o[10]], beta = r.numbers[o[11]], c0 = r.numbers[o[12]], range = r.numbers[o[13]];
   const T *x = r.value(o[2]), *past_x = r.value(o[3]);
   const T* signals[3] = {r.value(o[4]), r.value(o[5]), r.value(o[6])};
-  const int blocks = find_blocks<T>(signals, 3, stride, r.blocks);
-  if (blocks == 0) return;
+  find_runs<T>(signals, 3, stride, r.runs);
+  if (r.runs.empty()) return;
   const Finish<T> finish(r, w, o + 14);
-  auto depression = [&](T z) {
-    if (z <= 0) return T(0);  // in exact arithmetic
-    z = z > 1 ? T(1) : z;
-    return ratio * ((1 / (1 + std::exp(-beta * (z - threshold))) - c0) / range);
-  };
+  // Depression by each presynaptic signal; that of a silent one is 0 in exact arithmetic.
+  r.scratch.resize(std::max<size_t>(r.scratch.size(), 3 * size_t(pre)));
+  T *q_now = r.scratch.data(), *q_past = q_now + pre, *q_later = q_past + pre;
+  const T* sources[3] = {x, past_x, x};
+  const T factors[3] = {1, discount, discount};
+  for (int k = 0; k < 3; ++k) {
+    T* __restrict q = q_now + k * int64_t(pre);
+    const T* __restrict signal = sources[k];
+    const T factor = factors[k];
+    for (int j = 0; j < pre; ++j) {
+      T z = signal[j] * factor;
+      z = z > 1 ? T(1) : z;
+      const T d = ratio * ((1 / (1 + exponential(-beta * (z - threshold))) - c0) / range);
+      q[j] = z > 0 ? d : T(0);
+    }
+  }
+  using Lanes = typename Vector<T>::type;
   T* weights = r.weight(w);
   for (int j = 0; j < pre; ++j) {
     const T now = x[j], past = past_x[j] * discount, later = now * discount;
     if (now == T(0) && past == T(0)) continue;
-    const T q_now = depression(now), q_past = depression(past), q_later = depression(later);
+    // The change is linear in the signals and in the weight: rate * (grow - weight * shrink).
+    const T grow_plus = rate * (top * (now + past)), grow_past = rate * (top * later), grow_minus = rate * now;
+    const T shrink_plus = rate * (now + past + q_now[j] + q_past[j]), shrink_past = rate * (later + q_later[j]);
     const int64_t row = int64_t(j) * stride;
-    for (int b = 0; b < blocks; ++b) {
-      const int i = r.blocks[b];
-      const auto plus = load<T>(signals[0] + i), past_plus = load<T>(signals[1] + i), minus = load<T>(signals[2] + i);
-      const auto weight = load<T>(weights + row + i), room = top - weight;
-      const auto change = plus * (room * now - weight * q_now) + plus * (room * past - weight * q_past) +
-                          past_plus * (room * later - weight * q_later) + minus * now;
-      store<T>(weights + row + i, finish(weight + rate * change, row, i));
-    }
+    for (const Run& run : r.runs)
+      finish.apply(weights, row, run.begin, run.end, [&](Lanes weight, int i) {
+        const Lanes plus = load<T>(signals[0] + i), past_plus = load<T>(signals[1] + i), minus = load<T>(signals[2] + i);
+        const Lanes shrink = plus * shrink_plus + past_plus * shrink_past;
+        return weight - weight * shrink + (plus * grow_plus + past_plus * grow_past + minus * grow_minus);
+      });
   }
 }
 
@@ -104,6 +129,7 @@ template <typename T> void btsp(Replica<T>& r, const int32_t* o) {
 template <typename T> void update_rows(Replica<T>& r, const int32_t* o) {
   // weight, rate, finish (3), count, signs..., us..., xs...
   constexpr int MOST = 32;
+  using Lanes = typename Vector<T>::type;
   const int w = o[0], pre = r.layout.pre[w], stride = padded<T>(r.layout.post[w]), count = o[5];
   const T rate = r.numbers[o[1]];
   const Finish<T> finish(r, w, o + 2);
@@ -117,7 +143,7 @@ template <typename T> void update_rows(Replica<T>& r, const int32_t* o) {
     xs[n++] = r.value(o[6 + 2 * count + k]);
   }
   if (n == 0) return;
-  const int blocks = find_blocks<T>(us, n, stride, r.blocks);
+  find_runs<T>(us, n, stride, r.runs);
   r.active.resize(std::max<size_t>(r.active.size(), pre + 2 * LANES<T>));
   const int rows = find_active<T>(xs, n, pre, r.active.data());
   T* weights = r.weight(w);
@@ -132,18 +158,17 @@ template <typename T> void update_rows(Replica<T>& r, const int32_t* o) {
       c[m] = rates[k] * xs[k][j];
       m += xs[k][j] != T(0);
     }
-    if (m == 1) {
-      for (int b = 0; b < blocks; ++b) {
-        const int i = r.blocks[b];
-        store<T>(weights + row + i, finish(load<T>(weights + row + i) + c[0] * load<T>(u[0] + i), row, i));
-      }
-      continue;
-    }
-    for (int b = 0; b < blocks; ++b) {
-      const int i = r.blocks[b];
-      auto weight = load<T>(weights + row + i);
-      for (int k = 0; k < m; ++k) weight += c[k] * load<T>(u[k] + i);
-      store<T>(weights + row + i, finish(weight, row, i));
+    for (const Run& run : r.runs) {
+      if (m == 1) finish.apply(weights, row, run.begin, run.end, [&](Lanes weight, int i) { return weight + c[0] * load<T>(u[0] + i); });
+      else if (m == 2)
+        finish.apply(weights, row, run.begin, run.end, [&](Lanes weight, int i) {
+          return weight + c[0] * load<T>(u[0] + i) + c[1] * load<T>(u[1] + i);
+        });
+      else
+        finish.apply(weights, row, run.begin, run.end, [&](Lanes weight, int i) {
+          for (int k = 0; k < m; ++k) weight += c[k] * load<T>(u[k] + i);
+          return weight;
+        });
     }
   }
 }

@@ -13,10 +13,12 @@ from eiann.executors.base import TrainingData
 from eiann.executors.native.arena import Arenas
 from eiann.executors.native.library import load
 from eiann.executors.native.lowering import ACTIVATIONS, FORMS, MOST_PRODUCTS, lower
-from eiann.executors.native.simplify import Simplified, UpdateRows, simplify
+from eiann.executors.native.rewritten import UpdateRows
+from eiann.executors.native.simplify import Simplified, simplify
 from eiann.network.architecture import Architecture
 from eiann.program import ops
-from eiann.program.compile import Program, compile_evaluation, compile_training
+from eiann.program.compile import compile_evaluation, compile_training
+from eiann.program.liveness import pruned
 
 if TYPE_CHECKING:
     from eiann.network.network import Network
@@ -53,7 +55,7 @@ class NativeExecutor:
     ) -> Iterator[tuple[slice, dict[str, Tensor]]]:
         """Forward phases of all samples, in chunks."""
         library = _library()
-        program = compile_evaluation(network.architecture)
+        program = pruned(compile_evaluation(network.architecture), names)
         simplified = Simplified(program.operations, ())
         arenas = Arenas(network, lower(network, program, simplified, names), batch=EVALUATION_CHUNK)
         arenas.copy_in()
@@ -79,7 +81,7 @@ class NativeSession:
     def __init__(self, network: Network, data: TrainingData, watch: Sequence[str]) -> None:
         self._library = _library()
         self._network = network
-        self._program: Program = compile_training(network.architecture)
+        self._program = pruned(compile_training(network.architecture), watch)
         known = data.facts.get("clones_hold")
         self._clones_hold = _clones_hold(network, self._program) if known is None else known
         simplified = simplify(self._program, self._clones_hold)

@@ -10,10 +10,33 @@
 #include "losses.hpp"
 #include "updates.hpp"
 
+#ifdef EIANN_PROFILE
+// Cycles of each position of the code, for benchmarks/profile_step.py; one thread. What another process interrupted is left out.
+#include <x86intrin.h>
+struct Cycles { uint64_t total, count, least; };
+extern "C" Cycles eiann_cycles[1 << 16];
+Cycles eiann_cycles[1 << 16];
+struct Watch {
+  Cycles& cycles;
+  const uint64_t start = __rdtsc();
+  ~Watch() {
+    const uint64_t taken = __rdtsc() - start;
+    if (!cycles.count || taken < cycles.least) cycles.least = taken;
+    if (taken > 10 * cycles.least + 10000) return;
+    cycles.total += taken;
+    ++cycles.count;
+  }
+};
+#endif
+
 namespace eiann {
 
 template <typename T> void execute(Replica<T>& r, const int32_t* code, const int32_t* end, std::vector<const T*>& xs, std::vector<T*>& ys) {
+  [[maybe_unused]] const int32_t* begin = code;
   while (code < end) {
+#ifdef EIANN_PROFILE
+    const Watch watch{eiann_cycles[code - begin]};
+#endif
     const int32_t operation = code[0];
     const int32_t* o = code + 2;
     code += 2 + code[1];
@@ -162,8 +185,11 @@ template <typename T> void execute(Replica<T>& r, const int32_t* code, const int
       case CLAMP_WEIGHT: case MASK: {
         // weight, finish (3)
         const int w = o[0], stride = padded<T>(r.layout.post[w]);
-        const RowFinish<T> finish(r, w, o + 1);
-        for (int j = 0; j < r.layout.pre[w]; ++j) finish(r.weight(w) + int64_t(j) * stride, j, stride);
+        const Finish<T> finish(r, w, o + 1);
+        T* weights = r.weight(w);
+        for (int j = 0; j < r.layout.pre[w]; ++j) {
+          finish.apply(weights, int64_t(j) * stride, 0, stride, [](typename Vector<T>::type weight, int) { return weight; });
+        }
         break;
       }
       case ZERO_DIAGONAL: {

@@ -14,6 +14,7 @@ import platform
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 SOURCE = Path(__file__).with_name("kernel.cpp")
@@ -93,13 +94,13 @@ def load() -> tuple[ctypes.CDLL | None, str]:
         return None, f"it could not be built: {error}"
 
 
-def _build(compiler: str, target: Path) -> None:
+def _build(compiler: str, target: Path, more: Sequence[str] = ()) -> None:
     """Compile into a temporary file and rename: processes that start together do not disturb each other."""
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=target.parent) as folder:
         built = Path(folder) / target.name
         subprocess.run(
-            [compiler, *FLAGS, "-o", str(built), str(SOURCE)],
+            [compiler, *FLAGS, *more, "-o", str(built), str(SOURCE)],
             capture_output=True,
             check=True,
             timeout=BUILD_LIMIT_SECONDS,

@@ -11,12 +11,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from eiann.executors.native.simplify import Finish, FinishedBtsp, Simplified, SourceProduct, UpdateRows
-from eiann.executors.torch.machine import values_of
+from eiann.executors.native.rewritten import Finish, FinishedBtsp, SourceProduct, UpdateRows
+from eiann.executors.native.simplify import Simplified
 from eiann.program import ops
 from eiann.program.builder import NumberSource
 from eiann.program.compile import Program
 from eiann.program.criteria import CrossEntropyLoss
+from eiann.program.liveness import values_of
 from eiann.program.ops import Op, Value
 
 if TYPE_CHECKING:

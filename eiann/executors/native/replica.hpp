@@ -47,6 +47,9 @@ struct Layout {
   const int32_t* post;
 };
 
+// From where to where a row of postsynaptic units is not silent, in whole registers.
+struct Run { int begin, end; };
+
 template <typename T> struct Replica {
   Layout layout;
   T* arena;
@@ -54,6 +57,7 @@ template <typename T> struct Replica {
   int batch;
   T loss;
   std::vector<int32_t> active;
+  std::vector<Run> runs;
   std::vector<T> scratch;
 
   T* value(int v) const { return arena + layout.value_offset[v]; }

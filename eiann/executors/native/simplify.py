@@ -3,6 +3,7 @@
 * Constraints of weights that nothing changes hold since construction: they go.
 * Bounds and masks move into the update of the same weight, which applies them to the rows that it touches.
 * A transposed clone that is read only before its source changes is never copied: products use the source instead.
+* Products of one weight are put together, see ``gathering``.
 """
 
 from __future__ import annotations
@@ -10,52 +11,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from eiann.executors.native.gathering import gathered
+from eiann.executors.native.rewritten import Finish, FinishedBtsp, SourceProduct, UpdateRows
 from eiann.program import ops
 from eiann.program.compile import Program
-from eiann.program.ops import Number, Op, Value, Weight
+from eiann.program.ops import Op, Weight
 
 UPDATES = (ops.Outer, ops.Oja, ops.Btsp, ops.GradientStepWeight)
 KEEPING = (ops.ClampWeight, ops.ZeroDiagonal, ops.Normalize, ops.Mask)
-
-
-@dataclass(frozen=True)
-class Finish:
-    """What holds for every row after an update: bounds (numbers or None) and whether a mask applies."""
-
-    low: Number | None = None
-    high: Number | None = None
-    masked: bool = False
-
-
-@dataclass(frozen=True)
-class UpdateRows(Op):
-    """W += rate * sum_k signs[k] us[k] xs[k]^T on the rows of active inputs, then ``finish`` on these."""
-
-    weight: Weight
-    rate: Number
-    signs: tuple[int, ...]
-    us: tuple[Value, ...]
-    xs: tuple[Value, ...]
-    finish: Finish = Finish()
-
-
-@dataclass(frozen=True)
-class FinishedBtsp(Op):
-    """``ops.Btsp`` followed by ``finish`` on the rows that it touched."""
-
-    weight: Weight
-    btsp: ops.Btsp
-    finish: Finish = Finish()
-
-
-@dataclass(frozen=True)
-class SourceProduct(Op):
-    """dsts[k] = factor * W_source^T xs[k]: the product with a transposed clone of the source."""
-
-    dsts: tuple[Value, ...]
-    weight: Weight
-    xs: tuple[Value, ...]
-    factor: Number
 
 
 @dataclass(frozen=True)
@@ -77,7 +40,7 @@ def simplify(program: Program, clones_hold: bool) -> Simplified:
     operations = _drop_idle_constraints(operations)
     virtual = _virtual_clones(operations) if clones_hold else ()
     operations = _replace_clones(operations, virtual)
-    return Simplified(tuple(_fuse(operations)), virtual)
+    return Simplified(tuple(gathered(_fuse(operations))), virtual)
 
 
 def _merge_updates(operations: Sequence[Op]) -> list[Op]:

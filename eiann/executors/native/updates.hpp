@@ -2,46 +2,82 @@
 
 #pragma once
 
+#include "activations.hpp"
 #include "products.hpp"
 
 namespace eiann {
 
-// Bounds and mask that hold for the rows an update touches; all other rows satisfy them already.
-template <typename T> struct RowFinish {
+// Bounds and mask that hold for what an update touches; everything else satisfies them already.
+template <typename T> struct Finish {
+  using Lanes = typename Vector<T>::type;
   const T* mask;
   bool bounded;
-  T low, high;
-  int post;
+  Lanes low, high, last_low, last_high;  // the last register of a row may hold padding, which stays 0
+  int last;
 
-  RowFinish(const Replica<T>& r, int w, const int32_t* o) {
+  Finish(const Replica<T>& r, int w, const int32_t* o) {
     // low or -1, high or -1, whether masked
+    const int post = r.layout.post[w];
     bounded = o[0] >= 0;
-    low = bounded ? r.numbers[o[0]] : T(0);
-    high = bounded ? r.numbers[o[1]] : T(0);
+    const T lower = bounded ? r.numbers[o[0]] : T(0), upper = bounded ? r.numbers[o[1]] : T(0);
+    low = Lanes{} + lower;
+    high = Lanes{} + upper;
+    last = padded<T>(post) - LANES<T>;
+    for (int k = 0; k < LANES<T>; ++k) {
+      last_low[k] = last + k < post ? lower : T(0);
+      last_high[k] = last + k < post ? upper : T(0);
+    }
     mask = o[2] ? r.arena + r.layout.mask_offset[w] : nullptr;
-    post = r.layout.post[w];
   }
 
-  void operator()(T* __restrict row, int j, int stride) const {
-    if (bounded)
-      for (int i = 0; i < post; ++i) { T v = row[i]; v = v < low ? low : v; row[i] = v > high ? high : v; }
-    if (mask) {
-      const T* __restrict m = mask + int64_t(j) * stride;
-      for (int i = 0; i < stride; ++i) row[i] *= m[i];
+  // What has been added to a row, for registers from begin up to end.
+  template <typename Change> void apply(T* weights, int64_t row, int begin, int end, Change change) const {
+    T* place = weights + row;
+    if (!bounded && !mask) {
+      for (int i = begin; i < end; i += LANES<T>) store<T>(place + i, change(load<T>(place + i), i));
+      return;
     }
+    const int full = std::min(end, last);
+    if (bounded) {
+      for (int i = begin; i < full; i += LANES<T>) store<T>(place + i, clamped(change(load<T>(place + i), i), low, high));
+      if (end > last) store<T>(place + last, clamped(change(load<T>(place + last), last), last_low, last_high));
+    } else {
+      for (int i = begin; i < end; i += LANES<T>) store<T>(place + i, change(load<T>(place + i), i));
+    }
+    if (mask)
+      for (int i = begin; i < end; i += LANES<T>) store<T>(place + i, load<T>(place + i) * load<T>(mask + row + i));
+  }
+
+  static Lanes clamped(Lanes v, Lanes lower, Lanes upper) {
+    v = v < lower ? lower : v;
+    return v > upper ? upper : v;
   }
 };
+
+// From where to where a postsynaptic signal is not silent, in whole registers; gaps of one register are not worth a stop.
+template <typename T> void find_runs(const T* const* us, int count, int stride, std::vector<Run>& runs) {
+  runs.clear();
+  for (int i = 0; i < stride; i += LANES<T>) {
+    if (active_lanes<T>(us, count, i) == 0) continue;
+    if (!runs.empty() && i - runs.back().end <= LANES<T>) runs.back().end = i + LANES<T>;
+    else runs.push_back({i, i + LANES<T>});
+  }
+}
 
 template <typename T> void oja(Replica<T>& r, const int32_t* o) {
   // weight, rate, v, x
   const int w = o[0], pre = r.layout.pre[w], stride = padded<T>(r.layout.post[w]);
   const T rate = r.numbers[o[1]];
-  const T* __restrict v = r.value(o[2]);
+  const T* v = r.value(o[2]);
   const T* x = r.value(o[3]);
-  if (silent(v, stride)) return;
+  find_runs<T>(&v, 1, stride, r.runs);
   for (int j = 0; j < pre; ++j) {
-    T* __restrict row = r.weight(w) + int64_t(j) * stride;
-    for (int i = 0; i < stride; ++i) row[i] += rate * (v[i] * x[j] - v[i] * v[i] * row[i]);
+    T* row = r.weight(w) + int64_t(j) * stride;
+    for (const Run& run : r.runs)
+      for (int i = run.begin; i < run.end; i += LANES<T>) {
+        const auto post = load<T>(v + i), weight = load<T>(row + i);
+        store<T>(row + i, weight + rate * (post * x[j] - post * post * weight));
+      }
   }
 }
 
@@ -51,39 +87,52 @@ template <typename T> void btsp(Replica<T>& r, const int32_t* o) {
   const T rate = r.numbers[o[1]], top = r.numbers[o[7]], discount = r.numbers[o[8]], ratio = r.numbers[o[9]];
   const T threshold = r.numbers[o[10]], beta = r.numbers[o[11]], c0 = r.numbers[o[12]], range = r.numbers[o[13]];
   const T *x = r.value(o[2]), *past_x = r.value(o[3]);
-  const T* __restrict plus = r.value(o[4]);
-  const T* __restrict past_plus = r.value(o[5]);
-  const T* __restrict minus = r.value(o[6]);
-  const bool now = !(silent(plus, stride) && silent(minus, stride)), before = !silent(past_plus, stride);
-  if (!now && !before) return;
-  const RowFinish<T> finish(r, w, o + 14);
-  auto depression = [&](T z) {
-    z = z < 0 ? T(0) : (z > 1 ? T(1) : z);
-    return (1 / (1 + std::exp(-beta * (z - threshold))) - c0) / range;
-  };
-  const T at_rest = depression(T(0));
-  for (int j = 0; j < pre; ++j) {
-    const T e = x[j], p = past_x[j] * discount;
-    if (e == T(0) && p == T(0) && at_rest == T(0)) continue;
-    T* __restrict row = r.weight(w) + int64_t(j) * stride;
-    const T q_now = ratio * depression(e), q_past = ratio * depression(p), q_discounted = ratio * depression(e * discount);
-    for (int i = 0; i < stride; ++i) {
-      const T weight = row[i], room = top - weight;
-      const T change = plus[i] * (room * e - weight * q_now) + plus[i] * (room * p - weight * q_past) +
-                       past_plus[i] * (room * e * discount - weight * q_discounted) + minus[i] * e;
-      row[i] = weight + rate * change;
+  const T* signals[3] = {r.value(o[4]), r.value(o[5]), r.value(o[6])};
+  find_runs<T>(signals, 3, stride, r.runs);
+  if (r.runs.empty()) return;
+  const Finish<T> finish(r, w, o + 14);
+  // Depression by each presynaptic signal; that of a silent one is 0 in exact arithmetic.
+  r.scratch.resize(std::max<size_t>(r.scratch.size(), 3 * size_t(pre)));
+  T *q_now = r.scratch.data(), *q_past = q_now + pre, *q_later = q_past + pre;
+  const T* sources[3] = {x, past_x, x};
+  const T factors[3] = {1, discount, discount};
+  for (int k = 0; k < 3; ++k) {
+    T* __restrict q = q_now + k * int64_t(pre);
+    const T* __restrict signal = sources[k];
+    const T factor = factors[k];
+    for (int j = 0; j < pre; ++j) {
+      T z = signal[j] * factor;
+      z = z > 1 ? T(1) : z;
+      const T d = ratio * ((1 / (1 + exponential(-beta * (z - threshold))) - c0) / range);
+      q[j] = z > 0 ? d : T(0);
     }
-    finish(row, j, stride);
+  }
+  using Lanes = typename Vector<T>::type;
+  T* weights = r.weight(w);
+  for (int j = 0; j < pre; ++j) {
+    const T now = x[j], past = past_x[j] * discount, later = now * discount;
+    if (now == T(0) && past == T(0)) continue;
+    // The change is linear in the signals and in the weight: rate * (grow - weight * shrink).
+    const T grow_plus = rate * (top * (now + past)), grow_past = rate * (top * later), grow_minus = rate * now;
+    const T shrink_plus = rate * (now + past + q_now[j] + q_past[j]), shrink_past = rate * (later + q_later[j]);
+    const int64_t row = int64_t(j) * stride;
+    for (const Run& run : r.runs)
+      finish.apply(weights, row, run.begin, run.end, [&](Lanes weight, int i) {
+        const Lanes plus = load<T>(signals[0] + i), past_plus = load<T>(signals[1] + i), minus = load<T>(signals[2] + i);
+        const Lanes shrink = plus * shrink_plus + past_plus * shrink_past;
+        return weight - weight * shrink + (plus * grow_plus + past_plus * grow_past + minus * grow_minus);
+      });
   }
 }
 
-// W += rate * sum_k sign_k u_k x_k^T, row by row of active presynaptic units.
+// W += rate * sum_k sign_k u_k x_k^T where a presynaptic and a postsynaptic signal meet.
 template <typename T> void update_rows(Replica<T>& r, const int32_t* o) {
   // weight, rate, finish (3), count, signs..., us..., xs...
   constexpr int MOST = 32;
+  using Lanes = typename Vector<T>::type;
   const int w = o[0], pre = r.layout.pre[w], stride = padded<T>(r.layout.post[w]), count = o[5];
   const T rate = r.numbers[o[1]];
-  const RowFinish<T> finish(r, w, o + 2);
+  const Finish<T> finish(r, w, o + 2);
   const T *us[MOST], *xs[MOST];
   T rates[MOST];
   int n = 0;
@@ -94,17 +143,33 @@ template <typename T> void update_rows(Replica<T>& r, const int32_t* o) {
     xs[n++] = r.value(o[6 + 2 * count + k]);
   }
   if (n == 0) return;
-  for (int j = 0; j < pre; ++j) {
-    T* __restrict row = r.weight(w) + int64_t(j) * stride;
-    bool touched = false;
+  find_runs<T>(us, n, stride, r.runs);
+  r.active.resize(std::max<size_t>(r.active.size(), pre + 2 * LANES<T>));
+  const int rows = find_active<T>(xs, n, pre, r.active.data());
+  T* weights = r.weight(w);
+  for (int a = 0; a < rows; ++a) {
+    const int j = r.active[a];
+    const int64_t row = int64_t(j) * stride;
+    const T* u[MOST];
+    T c[MOST];
+    int m = 0;
     for (int k = 0; k < n; ++k) {
-      const T c = rates[k] * xs[k][j];
-      if (xs[k][j] == T(0)) continue;
-      touched = true;
-      const T* __restrict u = us[k];
-      for (int i = 0; i < stride; ++i) row[i] += c * u[i];
+      u[m] = us[k];
+      c[m] = rates[k] * xs[k][j];
+      m += xs[k][j] != T(0);
     }
-    if (touched) finish(row, j, stride);
+    for (const Run& run : r.runs) {
+      if (m == 1) finish.apply(weights, row, run.begin, run.end, [&](Lanes weight, int i) { return weight + c[0] * load<T>(u[0] + i); });
+      else if (m == 2)
+        finish.apply(weights, row, run.begin, run.end, [&](Lanes weight, int i) {
+          return weight + c[0] * load<T>(u[0] + i) + c[1] * load<T>(u[1] + i);
+        });
+      else
+        finish.apply(weights, row, run.begin, run.end, [&](Lanes weight, int i) {
+          for (int k = 0; k < m; ++k) weight += c[k] * load<T>(u[k] + i);
+          return weight;
+        });
+    }
   }
 }
 
@@ -151,11 +216,15 @@ template <typename T> void clone(Replica<T>& r, const int32_t* o) {
   T* target = r.weight(w);
   const T *a = r.weight(o[1]), *b = o[2] < 0 ? nullptr : r.weight(o[2]);
   const int source_stride = padded<T>(r.layout.post[o[1]]);
-  for (int j = 0; j < pre; ++j)
-    for (int i = 0; i < post; ++i) {
-      const int64_t k = o[4] ? int64_t(i) * source_stride + j : int64_t(j) * source_stride + i;
-      target[int64_t(j) * stride + i] = b ? a[k] * factor * b[k] : a[k] * factor;
-    }
+  const int64_t row_step = o[4] ? 1 : source_stride, unit_step = o[4] ? source_stride : 1;
+  constexpr int EDGE = 32;  // in squares, so that a transposed copy reads and writes whole cache lines
+  for (int j0 = 0; j0 < pre; j0 += EDGE)
+    for (int i0 = 0; i0 < post; i0 += EDGE)
+      for (int j = j0; j < std::min(pre, j0 + EDGE); ++j)
+        for (int i = i0; i < std::min(post, i0 + EDGE); ++i) {
+          const int64_t k = j * row_step + i * unit_step;
+          target[int64_t(j) * stride + i] = b ? a[k] * factor * b[k] : a[k] * factor;
+        }
 }
 
 }  // namespace eiann

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from eiann.executors.torch import arithmetic, changes, images, limits, products
 from eiann.executors.torch.forms import FORMS, Step
+from eiann.program.liveness import values_of
 from eiann.program.ops import Op
 
 if TYPE_CHECKING:
@@ -107,20 +108,3 @@ def _last_uses(operations: Sequence[Op]) -> dict[int, int]:
 
 #: Each of these rooms registers the forms of its operations in FORMS.
 _ROOMS = (arithmetic, changes, images, limits, products)
-
-_VALUE_FIELDS = frozenset(
-    (
-        *("dst", "dsts", "x", "xs", "u", "us", "v", "a", "b", "terms", "state", "nudge", "gradient", "activity"),
-        *("error", "masked", "reference", "output", "target", "past_x", "plus", "past_plus", "minus"),
-    )
-)
-
-
-def values_of(operation: Op) -> list[int]:
-    """All values that an operation reads or writes."""
-    found: list[int] = []
-    for name, content in vars(operation).items():
-        if name not in _VALUE_FIELDS or content is None:
-            continue
-        found.extend(content if isinstance(content, tuple) else (content,))
-    return found

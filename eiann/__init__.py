@@ -16,10 +16,14 @@ if TYPE_CHECKING:
     from eiann.network.network import Network as Network
     from eiann.training import Evaluation as Evaluation
     from eiann.training import History as History
+    from eiann.training import ReplicaJob as ReplicaJob
+    from eiann.training import ReplicaReport as ReplicaReport
+    from eiann.training import ReplicaResult as ReplicaResult
     from eiann.training import equilibration_residual as equilibration_residual
     from eiann.training import evaluate as evaluate
     from eiann.training import predict as predict
     from eiann.training import train as train
+    from eiann.training import train_stream as train_stream
 
 _HOMES = {
     "ConfigError": "eiann.errors",
@@ -27,11 +31,15 @@ _HOMES = {
     "History": "eiann.training",
     "Network": "eiann.network.network",
     "NetworkConfig": "eiann.config",
+    "ReplicaJob": "eiann.training",
+    "ReplicaReport": "eiann.training",
+    "ReplicaResult": "eiann.training",
     "UserError": "eiann.errors",
     "equilibration_residual": "eiann.training",
     "evaluate": "eiann.training",
     "predict": "eiann.training",
     "train": "eiann.training",
+    "train_stream": "eiann.training",
 }
 __all__ = [*_HOMES, "data"]  # noqa: PLE0604
 

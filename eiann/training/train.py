@@ -8,12 +8,20 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from eiann.data import Dataset, sample_order
+from eiann.data import Dataset
 from eiann.errors import UserError
 from eiann.executors.base import TrainingData
 from eiann.executors.choose import choose_executor
 from eiann.training.callbacks import Callback, Moment
 from eiann.training.checks import check_batches, check_fit
+from eiann.training.course import (
+    block_ends,
+    dendrites,
+    dendritic_loss,
+    dendritic_units,
+    draw_for_validation,
+    sample_orders,
+)
 from eiann.training.evaluation import evaluate
 from eiann.training.history import History
 from eiann.training.schedule import Interval, interval_steps
@@ -22,8 +30,6 @@ if TYPE_CHECKING:
     from eiann.network.network import Network
 
 Progress = Callable[[int, int], None]
-#: Training steps between two reports of progress: short enough for a Ctrl-C, long enough to cost nothing.
-BLOCK = 100
 
 
 def train(
@@ -69,15 +75,15 @@ def train(
         raise UserError(f"found {len(data_seeds)} data seeds for {network.R} replicas; give one per replica")
     check_fit(network, dataset)
     check_batches(network, batch_size, batch_reduction)
-    order = _order(dataset, data_seeds, steps, epochs, batch_size)
+    order = sample_orders(dataset, data_seeds, steps, epochs, batch_size)
     total = order.shape[1] // batch_size
     chosen, _ = choose_executor(executor, network, batch_size)
     val_steps = interval_steps(val_interval, total) if validation is not None else ()
     if validation is not None:
         check_fit(network, validation)
-        _draw_for_validation(network)
-    dendrites = _dendrites(network)
-    watch = [*dendrites, *(name for callback in callbacks for name in callback.watch(network))]
+        draw_for_validation(network)
+    watched = dendrites(network)
+    watch = [*watched, *(name for callback in callbacks for name in callback.watch(network))]
     network.reset_traces()
     data = TrainingData(dataset.inputs, dataset.targets, batch_size, batch_reduction == "mean")
     session = chosen.begin(network, data, tuple(dict.fromkeys(watch)))
@@ -88,7 +94,7 @@ def train(
     for callback in callbacks:
         callback.begin(network, total)
     done = 0
-    for stop in _stops(total, set(val_steps).union(*events)):
+    for stop in block_ends(total, set(val_steps).union(*events)):
         losses.append(session.run(order[:, done * batch_size : stop * batch_size]))
         done = stop
         step = stop - 1
@@ -97,7 +103,7 @@ def train(
             result = evaluate(network, validation, executor)
             val_loss.append(result.loss)
             val_accuracy.append(result.accuracy)
-            dendritic.append(_dendritic_loss(network, [session.named(name) for name in dendrites]))
+            dendritic.append(dendritic_loss([session.named(name) for name in watched], dendritic_units(network)))
         due = [callback for callback, when in zip(callbacks, events, strict=True) if step in when]
         if due:
             session.store()
@@ -114,47 +120,7 @@ def train(
         val_steps=torch.tensor(val_steps, dtype=torch.int64),
         val_loss=torch.stack(val_loss, dim=1) if val_loss else empty,
         val_accuracy=torch.stack(val_accuracy, dim=1) if val_accuracy else empty,
-        forward_dendritic_loss=torch.stack(dendritic, dim=1) if dendritic and dendrites else None,
+        forward_dendritic_loss=torch.stack(dendritic, dim=1) if dendritic and watched else None,
         executor=chosen.name,
         batch_size=batch_size,
     )
-
-
-def _order(dataset: Dataset, seeds: Sequence[int], steps: int | None, epochs: int, batch_size: int) -> Tensor:
-    """(R, epochs * steps * batch_size): which sample each replica sees when; whole batches only."""
-    n = len(dataset)
-    per_epoch = n // batch_size if steps is None else steps
-    if per_epoch < 1 or per_epoch * batch_size > n:
-        raise UserError(
-            f"steps: found {per_epoch} steps of {batch_size} sample(s); "
-            f"an epoch has {n} samples, use at most {n // batch_size} steps"
-        )
-    known = {seed: sample_order(n, seed, per_epoch * batch_size, epochs) for seed in set(seeds)}
-    return torch.stack([known[seed] for seed in seeds])
-
-
-def _draw_for_validation(network: Network) -> None:
-    """The reference's validation loader takes one number of the stream; it matters for rules that draw units."""
-    for generator in network.generators:
-        torch.empty((), dtype=torch.int64).random_(generator=generator)
-
-
-def _stops(total: int, events: set[int]) -> list[int]:
-    """Ends of blocks: after each event, and often enough for progress."""
-    return sorted({step + 1 for step in events} | set(range(BLOCK, total, BLOCK)) | {total})
-
-
-def _dendrites(network: Network) -> list[str]:
-    architecture = network.architecture
-    return [f"forward_dendritic_state:{p.index}" for p in architecture.populations if architecture.dendritic(p.index)]
-
-
-def _dendritic_loss(network: Network, states: Sequence[Tensor]) -> Tensor:
-    """Mean absolute state over all units with a dendrite, (R,)."""
-    if not states:
-        return torch.zeros(network.R)
-    architecture = network.architecture
-    units = [network.units(p.index) for p in architecture.populations if architecture.dendritic(p.index)]
-    count = torch.tensor(units).sum(dim=0)
-    total = torch.stack([state.abs().mean(dim=1).sum(dim=1).cpu() for state in states]).sum(dim=0)
-    return total / count

@@ -175,7 +175,7 @@ class PopulationAnnealingSampler(BaseSampler):
         violation = np.array([sum(max(0.0, excess) for excess in trial.constraints.values()) for trial in candidates])
         feasible = violation <= 0
         if not feasible.any():
-            return np.argsort(violation, kind="stable")[: self._survivors].tolist()
+            return [int(i) for i in np.argsort(violation, kind="stable")[: self._survivors]]
         able = np.flatnonzero(feasible)
         chosen = survivors(costs[able], self._survivors, self._max_fitness)
         if self._specialists:

@@ -58,7 +58,16 @@ def main() -> None:
         position = 0
         while position < len(code):
             name = names[code[position]]
-            has_weight = name in ("MATVEC", "MATVEC_T", "UPDATE_ROWS", "OJA", "BTSP", "NORMALIZE", "CLONE", "CLAMP_WEIGHT")
+            has_weight = name in (
+                "MATVEC",
+                "MATVEC_T",
+                "UPDATE_ROWS",
+                "OJA",
+                "BTSP",
+                "NORMALIZE",
+                "CLONE",
+                "CLAMP_WEIGHT",
+            )
             where = network.architecture.projections[code[position + 2]].name if has_weight else ""
             total, count, least = cycles[3 * position : 3 * position + 3]
             totals[f"{name} {where}"] += total / max(count, 1)
@@ -66,9 +75,13 @@ def main() -> None:
             position += 2 + code[position + 1]
         whole = sum(totals.values())
         best = sum(leasts.values())
-        print(f"{options.model}, R = {options.replicas}: {whole / 1000:.1f} kcycles per step, {best / 1000:.1f} at best")
+        print(
+            f"{options.model}, R = {options.replicas}: {whole / 1000:.1f} kcycles per step, {best / 1000:.1f} at best"
+        )
         for name in sorted(totals, key=totals.__getitem__, reverse=True)[: options.top]:
-            print(f"{100 * totals[name] / whole:6.1f} %  {totals[name] / 1000:8.2f}  {leasts[name] / 1000:8.2f}  {name}")
+            print(
+                f"{100 * totals[name] / whole:6.1f} %  {totals[name] / 1000:8.2f}  {leasts[name] / 1000:8.2f}  {name}"
+            )
 
 
 if __name__ == "__main__":

@@ -24,10 +24,13 @@ if TYPE_CHECKING:
     from eiann.training import Memory as Memory
     from eiann.training import Recorder as Recorder
     from eiann.training import Recording as Recording
+    from eiann.training import ReplicaJob as ReplicaJob
+    from eiann.training import ReplicaReport as ReplicaReport
+    from eiann.training import ReplicaResult as ReplicaResult
     from eiann.training import equilibration_residual as equilibration_residual
     from eiann.training import evaluate as evaluate
     from eiann.training import predict as predict
-    from eiann.training.train import train as train
+    from eiann.training import train_stream as train_stream
 
 _HOMES = {
     "Checkpoint": "eiann.training",
@@ -40,6 +43,9 @@ _HOMES = {
     "NetworkConfig": "eiann.config",
     "Recorder": "eiann.training",
     "Recording": "eiann.training",
+    "ReplicaJob": "eiann.training",
+    "ReplicaReport": "eiann.training",
+    "ReplicaResult": "eiann.training",
     "UserError": "eiann.errors",
     "equilibration_residual": "eiann.training",
     "evaluate": "eiann.training",
@@ -48,6 +54,7 @@ _HOMES = {
     "predict": "eiann.training",
     "save": "eiann.io",
     "train": "eiann.training",
+    "train_stream": "eiann.training",
 }
 __all__ = [*_HOMES, "data"]  # noqa: PLE0604
 

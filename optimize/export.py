@@ -44,6 +44,7 @@ class RunSection(RunSettings):
     data: NamedWithOptions
     objectives: dict[str, ObjectiveSpec] = {"accuracy": ObjectiveSpec()}
     reject: tuple[str, ...] = ()
+    constraints: tuple[str, ...] = ()
     dtype: Dtype = "float32"
     executor: str = "auto"
     device: str = "cpu"

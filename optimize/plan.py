@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -16,6 +17,8 @@ from optimize.space.document import NamedWithOptions
 from optimize.space.formula import suggest
 from optimize.study import NETWORK_TRAINER, Point, Resources, Study, given_points
 from optimize.tune.cluster import available_cpus, check_here
+
+log = logging.getLogger(__name__)
 
 DEFAULT_TRIALS: Final = 100
 _ROUNDS: Final = 4
@@ -75,13 +78,11 @@ class Plan:
         wanted = sampler or loaded.sampler or NamedWithOptions(name=samplers.DEFAULT)
         if sampler is None and sampler_options:
             wanted = NamedWithOptions(name=wanted.name, options={**wanted.options, **sampler_options})
-        read = [point for source in points for point in read_points(source, loaded)]
+        read = [point for source in points or loaded.document.start_with for point in read_points(source, loaded)]
         chosen = samplers.canonical(wanted, len(loaded.objectives))
-        if chosen.name == samplers.POINTS and not read:
-            raise ConfigError("found 'points' and none are given; give --points", ("sampler",))
-        budget = trials or (len(read) if chosen.name == samplers.POINTS else DEFAULT_TRIALS)
-        if chosen.name == samplers.POINTS and budget > len(read):
-            raise ConfigError(f"found {budget} trials and {len(read)} points; leave --trials out", ("sampler",))
+        if loaded.constraints and not samplers.knows_constraints(chosen.name):
+            log.warning("sampler %s knows no constraints; they only decide what is among the best", chosen.name)
+        budget = _budget(trials, chosen, loaded, len(read))
         settings = {"executor": executor, "trainer": trainer}
         return cls(
             space=loaded,
@@ -131,6 +132,23 @@ class Plan:
         )
 
 
+def _budget(trials: int | None, sampler: NamedWithOptions, space: SearchSpace, points: int) -> int:
+    """Trials of a study: what is asked for, as many as there are points, or the usual number."""
+    if sampler.name not in (samplers.POINTS, samplers.DESIGN):
+        return trials or DEFAULT_TRIALS
+    if sampler.name == samplers.DESIGN:
+        if points:
+            raise ConfigError("found given points and a design; a design has points of its own", ("sampler",))
+        made = samplers.build(sampler, seed=0)
+        assert isinstance(made, samplers.DesignSampler)
+        points = made.size(sum(parameter.in_design for parameter in space.searched))
+    elif not points:
+        raise ConfigError("found 'points' and none are given; give --points", ("sampler",))
+    if trials is not None and trials > points:
+        raise ConfigError(f"found {trials} trials and {points} points; leave --trials out", ("sampler",))
+    return trials or points
+
+
 def pack_size(trials: int, slots: int) -> int:
     """Trials in a pack: large, for the batch's sake, but several rounds of packs in all slots.
 
@@ -144,20 +162,28 @@ def pack_size(trials: int, slots: int) -> int:
 
 
 def read_points(source: str, space: SearchSpace) -> list[Point]:
-    """Given points: a named one of the space, or all of a file.
+    """Given points: a named one of the space, all of a file, or the best of another study.
 
     A YAML or JSON file holds a point (a mapping by parameter) or a list of them; a CSV or parquet file is a table of
-    trials, with columns ``params.*``.
+    trials, with columns ``params.*``. The folder of a study stands for its Pareto front, ``FOLDER:5`` for its five
+    best trials; parameters that this space does not search are left out.
 
     Raises:
-        UserError: there is no such point or file, or it holds something else.
+        UserError: there is no such point, file or study, or it holds something else.
     """
     if source in space.starting_points:
         return [dict(space.starting_points[source].params)]
+    folder, _, count = source.rpartition(":")
+    if (Path(source) / "spec.yaml").is_file():
+        return _points_of_study(Path(source), None, space)
+    if count.isdigit() and (Path(folder) / "spec.yaml").is_file():
+        return _points_of_study(Path(folder), int(count), space)
     path = Path(source)
     if not path.is_file():
         hint = suggest(source, space.starting_points)
-        raise UserError(f"--points: found {source!r}; it is a file or a point of {space.name}; {hint}")
+        raise UserError(
+            f"--points: found {source!r}; it is a file, a study's folder or a point of {space.name}; {hint}"
+        )
     if path.suffix in (".csv", ".parquet"):
         return _points_of_table(path)
     raw, _ = load_yaml(path)
@@ -165,6 +191,20 @@ def read_points(source: str, space: SearchSpace) -> list[Point]:
     if not all(isinstance(point, dict) for point in points):
         raise UserError(f"{path}: a point is a mapping from parameters to values; a file holds one or a list of them")
     return points  # type: ignore[return-value]
+
+
+def _points_of_study(path: Path, count: int | None, space: SearchSpace) -> list[Point]:
+    study = Study.open(path)
+    try:
+        best = study.front() if count is None else study.best(count)
+        numbers = [int(number) for number in best["number"]]
+        params = {row.number: row.params for row in study.rows()}
+    finally:
+        study.close()
+    if not numbers:
+        raise UserError(f"--points: study {path} has no complete trial yet")
+    searched = {parameter.name for parameter in space.searched}
+    return [{name: value for name, value in params[number].items() if name in searched} for number in numbers]
 
 
 def _points_of_table(path: Path) -> list[Point]:

@@ -32,16 +32,18 @@ class TrainingData:
 
 
 class Session(Protocol):
-    """A training run in progress. Results do not depend on how it is cut into blocks."""
+    """A training run in progress. Results do not depend on how it is cut into blocks, nor on other replicas."""
 
-    def run(self, order: Tensor) -> Tensor:
+    def run(self, order: Tensor, slots: Sequence[int] | None = None) -> Tensor:
         """Train on the next samples.
 
         Args:
-            order: (R, steps * batch_size) int64, index of the sample of each replica and step.
+            order: (S, steps * batch_size) int64, index of the sample of each of the slots and step.
+            slots: which S replicas train, in ascending order; None for all. What becomes of the others is undefined:
+                they are trained too, or not, and are not used again before ``load``.
 
         Returns:
-            (R, steps): loss of each step before its update.
+            (S, steps): loss of each step before its update.
         """
         ...
 
@@ -49,8 +51,15 @@ class Session(Protocol):
         """A watched value of the last sample, (R, batch, units)."""
         ...
 
-    def store(self) -> None:
-        """Write parameters and states back to the network, where an executor keeps its own copy."""
+    def store(self, slots: Sequence[int] | None = None) -> None:
+        """Write parameters and states back to the network, where an executor keeps its own copy; None for all."""
+        ...
+
+    def load(self, slots: Sequence[int]) -> None:
+        """Take over replicas that were put into slots of the network, old or added ones.
+
+        See ``replace_replica`` and ``add_slots`` of ``eiann.network.replicas``.
+        """
         ...
 
     def facts(self) -> dict[str, bool]:
@@ -59,9 +68,16 @@ class Session(Protocol):
 
 
 class Executor(Protocol):
-    """Runs programs. The torch executor gives the meaning; all executors pass the same conformance suite."""
+    """Runs programs. The torch executor gives the meaning; all executors pass the same conformance suite.
+
+    Attributes:
+        name: what users ask for.
+        in_step: whether all replicas take each step together, so that leaving one out saves no work, and replicas of
+            different sizes are padded.
+    """
 
     name: str
+    in_step: bool
 
     def refusal(self, network: Network, batch_size: int = 1) -> str | None:
         """Why this executor cannot train this network here, in one line; None if it can."""

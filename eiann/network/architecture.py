@@ -234,6 +234,11 @@ class Architecture:
         )
 
 
+def sizes_of(architecture: Architecture) -> tuple[int, ...]:
+    """Units of each population: what replicas may differ in and still share a batch."""
+    return tuple(p.units for p in architecture.populations)
+
+
 def _population_structure(p: Population) -> tuple[object, ...]:
     rule = type(p.bias_rule).__name__
     bounded = (p.bias_low > float("-inf"), p.bias_high < float("inf"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 from eiann.constraints import CloneWeight, Constraint, NoAutapses, NormalizeWeight, ReceptiveFieldMask
 from eiann.network.architecture import Architecture, Projection
@@ -48,16 +49,44 @@ class Program:
         return {info.state: value for value, info in enumerate(self.values) if info.state is not None}
 
 
+@dataclass(frozen=True, eq=False)
+class _Structure:
+    """An architecture as a key: equal to those that differ in numbers and sizes only, which share programs."""
+
+    architecture: Architecture
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Structure) and self.architecture.structure == other.architecture.structure
+
+    def __hash__(self) -> int:
+        return hash(self.architecture.structure)
+
+
 def compile_evaluation(architecture: Architecture) -> Program:
-    """Forward phase only."""
+    """Forward phase only; made once for all architectures of a structure."""
+    return _evaluation(_Structure(architecture))
+
+
+def compile_training(architecture: Architecture) -> Program:
+    """One training sample: forward phase, loss, backward phases, rules, constraints, traces.
+
+    Made once for all architectures of a structure.
+    """
+    return _training(_Structure(architecture))
+
+
+@lru_cache(maxsize=64)
+def _evaluation(structure: _Structure) -> Program:
+    architecture = structure.architecture
     builder = ProgramBuilder(architecture)
     inputs = builder.new(0)
     phase = emit_forward(builder, inputs)
     return _finish(builder, inputs, None, phase.final(architecture.output.index))
 
 
-def compile_training(architecture: Architecture) -> Program:
-    """One training sample: forward phase, loss, backward phases, rules, constraints, traces."""
+@lru_cache(maxsize=64)
+def _training(structure: _Structure) -> Program:
+    architecture = structure.architecture
     builder = ProgramBuilder(architecture)
     inputs = builder.new(0)
     target = builder.new(architecture.output.index)

@@ -7,16 +7,23 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING
 
-import torch
 from torch import Tensor
 
-from eiann.data import Dataset, sample_order
+from eiann.data import Dataset
 from eiann.errors import UserError
 from eiann.executors.base import Session, TrainingData
 from eiann.executors.choose import choose_executor
 from eiann.training.callbacks import Callback, Moment
 from eiann.training.checkpoint import Checkpoint, Point, Run, resume, write_checkpoint
 from eiann.training.checks import check_batches, check_fit
+from eiann.training.course import (
+    block_ends,
+    dendrites,
+    dendritic_loss,
+    dendritic_units,
+    draw_for_validation,
+    sample_orders,
+)
 from eiann.training.curves import Curves
 from eiann.training.evaluation import evaluate
 from eiann.training.history import History
@@ -26,8 +33,6 @@ if TYPE_CHECKING:
     from eiann.network.network import Network
 
 Progress = Callable[[int, int], None]
-#: Training steps between two reports of progress: short enough for a Ctrl-C, long enough to cost nothing.
-BLOCK = 100
 
 
 def train(
@@ -75,7 +80,7 @@ def train(
         raise UserError(f"found {len(data_seeds)} data seeds for {network.R} replicas; give one per replica")
     check_fit(network, dataset)
     check_batches(network, batch_size, batch_reduction)
-    order = _order(dataset, data_seeds, steps, epochs, batch_size)
+    order = sample_orders(dataset, data_seeds, steps, epochs, batch_size)
     total = order.shape[1] // batch_size
     chosen, _ = choose_executor(executor, network, batch_size)
     val_steps = interval_steps(val_interval, total) if validation is not None else ()
@@ -92,14 +97,14 @@ def train(
         callback.begin(network, total, recorded)
     if curves.done == 0:
         if validation is not None:
-            _draw_for_validation(network)
+            draw_for_validation(network)
         network.reset_traces()
-    dendrites = _dendrites(network)
-    watch = [*dendrites, *(name for callback in callbacks for name in callback.watch(network))]
+    watched = dendrites(network)
+    watch = [*watched, *(name for callback in callbacks for name in callback.watch(network))]
     data = TrainingData(dataset.inputs, dataset.targets, batch_size, batch_reduction == "mean", point.facts)
     session = chosen.begin(network, data, tuple(dict.fromkeys(watch)))
     loop = _Loop(network, session, curves, order, batch_size)
-    loop.at(val_steps, lambda step: loop.validate(validation, executor, dendrites))
+    loop.at(val_steps, lambda step: loop.validate(validation, executor, watched))
     for callback in callbacks:
         loop.at(callback.steps(total), partial(loop.record, callback))
     if checkpoint is not None and run is not None:
@@ -110,7 +115,7 @@ def train(
     finally:
         for callback in callbacks:
             callback.end()
-    return curves.history(order, val_steps, chosen.name, batch_size, bool(dendrites))
+    return curves.history(order, val_steps, chosen.name, batch_size, bool(watched))
 
 
 @dataclass
@@ -131,7 +136,7 @@ class _Loop:
     def run(self, total: int, progress: Progress | None) -> None:
         """Train what is left."""
         curves, batch = self.curves, self.batch_size
-        for stop in _stops(total, {step for steps, _ in self.events for step in steps}):
+        for stop in block_ends(total, {step for steps, _ in self.events for step in steps}):
             if stop <= curves.done:
                 continue
             curves.losses.append(self.session.run(self.order[:, curves.done * batch : stop * batch]))
@@ -145,54 +150,14 @@ class _Loop:
                 progress(stop, total)
         self.session.store()
 
-    def validate(self, validation: Dataset | None, executor: str, dendrites: Sequence[str]) -> None:
+    def validate(self, validation: Dataset | None, executor: str, watched: Sequence[str]) -> None:
         """Evaluate, and note the dendritic loss of the last sample."""
         if validation is not None:
             result = evaluate(self.network, validation, executor)
-            states = [self.session.named(name) for name in dendrites]
-            self.curves.add_validation(result, _dendritic_loss(self.network, states))
+            states = [self.session.named(name) for name in watched]
+            self.curves.add_validation(result, dendritic_loss(states, dendritic_units(self.network)))
 
     def record(self, callback: Callback, step: int) -> None:
         """Hand a recorder the moment."""
         samples = self.order[:, step * self.batch_size : (step + 1) * self.batch_size]
         callback.record(Moment(step, self.network, self.session.named, samples))
-
-
-def _order(dataset: Dataset, seeds: Sequence[int], steps: int | None, epochs: int, batch_size: int) -> Tensor:
-    """(R, epochs * steps * batch_size): which sample each replica sees when; whole batches only."""
-    n = len(dataset)
-    per_epoch = n // batch_size if steps is None else steps
-    if per_epoch < 1 or per_epoch * batch_size > n:
-        raise UserError(
-            f"steps: found {per_epoch} steps of {batch_size} sample(s); "
-            f"an epoch has {n} samples, use at most {n // batch_size} steps"
-        )
-    known = {seed: sample_order(n, seed, per_epoch * batch_size, epochs) for seed in set(seeds)}
-    return torch.stack([known[seed] for seed in seeds])
-
-
-def _draw_for_validation(network: Network) -> None:
-    """The reference's validation loader takes one number of the stream; it matters for rules that draw units."""
-    for generator in network.generators:
-        torch.empty((), dtype=torch.int64).random_(generator=generator)
-
-
-def _stops(total: int, events: set[int]) -> list[int]:
-    """Ends of blocks: after each event, and often enough for progress."""
-    return sorted({step + 1 for step in events} | set(range(BLOCK, total, BLOCK)) | {total})
-
-
-def _dendrites(network: Network) -> list[str]:
-    architecture = network.architecture
-    return [f"forward_dendritic_state:{p.index}" for p in architecture.populations if architecture.dendritic(p.index)]
-
-
-def _dendritic_loss(network: Network, states: Sequence[Tensor]) -> Tensor:
-    """Mean absolute state over all units with a dendrite, (R,)."""
-    if not states:
-        return torch.zeros(network.R)
-    architecture = network.architecture
-    units = [network.units(p.index) for p in architecture.populations if architecture.dendritic(p.index)]
-    count = torch.tensor(units).sum(dim=0)
-    total = torch.stack([state.abs().mean(dim=1).sum(dim=1).cpu() for state in states]).sum(dim=0)
-    return total / count

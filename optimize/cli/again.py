@@ -49,7 +49,7 @@ def reevaluate(
     """Measure the best trials on fresh seeds and held-out data."""
     from optimize.cli.show import console, frame
     from optimize.cli.train import progress_bar
-    from optimize.replay import reevaluate as measure
+    from optimize.reevaluation import reevaluate as measure
     from optimize.results import write_table
     from optimize.study import Study
 
@@ -57,8 +57,19 @@ def reevaluate(
     screen = console()
     with progress_bar(f"{top} trials x {fresh_seeds} seeds", screen) as progress:
         done = measure(opened, top=top, fresh_seeds=fresh_seeds, by=by, progress=progress)
-    screen.print(frame(done.trials, list(done.trials.columns), "accuracy in percent; low to high: 95 % interval"))
-    write_table(done.trials, opened.folder.tables / "reevaluation.parquet")
+    shown = [
+        "number",
+        "selected_accuracy",
+        "held_out_accuracy",
+        "low",
+        "high",
+        "median",
+        "worst",
+        "instances",
+        "failed",
+    ]
+    screen.print(frame(done.trials, shown, "accuracy in percent; low to high: 95 % interval of the mean"))
+    screen.print(f"kept in {done.write(opened)}", markup=False)
     if out is not None:
         write_table(done.instances, out)
         screen.print(f"instances written to {out}", markup=False)

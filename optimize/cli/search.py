@@ -43,13 +43,15 @@ def optimize(
     studies: StudiesOption = STUDIES,
     storage: Annotated[str | None, typer.Option("--storage", help="Optuna storage URL; left out, SQLite.")] = None,
     sampler: Annotated[
-        str | None, typer.Option("--sampler", help="nsga2, nsga3, tpe, gp, cmaes, qmc, random or points.")
+        str | None,
+        typer.Option("--sampler", help="annealing, nsga2, nsga3, tpe, gp, cmaes, qmc, random, design or points."),
     ] = None,
     sampler_option: Annotated[
         list[str] | None, typer.Option("--sampler-option", help="KEY=VALUE, for the sampler; may be repeated.")
     ] = None,
     points: Annotated[
-        list[str] | None, typer.Option("--points", help="Try these first: x0, optimized, or a file; may be repeated.")
+        list[str] | None,
+        typer.Option("--points", help="Try these first: x0, optimized, a file, or a study; may be repeated."),
     ] = None,
     pack: PackOption = None,
     cpus_per_pack: CpusOption = None,

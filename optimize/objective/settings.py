@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Final, Literal, Self
 
@@ -26,6 +27,7 @@ class EvaluationSettings(BaseModel):
         run: steps, validation and averaging, see ``RunSettings``.
         objectives: features that become objectives, in order.
         reject: conditions on features; an instance for which one holds has failed.
+        constraints: conditions on aggregated features; a trial that violates one is kept, but never among the best.
         dtype: of all states and weights.
         executor: name of the executor, ``auto`` for the fastest one that can run the network.
         device: ``cpu``, ``cuda`` or ``cuda:1``.
@@ -41,11 +43,12 @@ class EvaluationSettings(BaseModel):
     run: RunSettings = RunSettings()
     objectives: dict[str, ObjectiveSpec] = {"accuracy": ObjectiveSpec()}
     reject: tuple[str, ...] = ()
+    constraints: tuple[str, ...] = ()
     dtype: Dtype = "float32"
     executor: str = "auto"
     device: str = "cpu"
 
-    @field_validator("reject")
+    @field_validator("reject", "constraints")
     @classmethod
     def _known_features(cls, conditions: tuple[str, ...]) -> tuple[str, ...]:
         for text in conditions:
@@ -67,6 +70,7 @@ class EvaluationSettings(BaseModel):
             run=space.run,
             objectives=document.objectives,
             reject=document.reject,
+            constraints=document.constraints,
             dtype=dtype,
             executor=executor,
             device=device,
@@ -78,7 +82,16 @@ class EvaluationSettings(BaseModel):
         return tuple(Condition.parse(text) for text in self.reject)
 
     @cached_property
+    def limits(self) -> tuple[Condition, ...]:
+        """``constraints``, ready to be evaluated."""
+        return tuple(Condition.parse(text) for text in self.constraints)
+
+    def violations(self, features: Mapping[str, float]) -> tuple[float, ...]:
+        """For each of ``constraints``, how far aggregated features are beyond it; 0 or less within."""
+        return tuple(limit.violation(features) for limit in self.limits)
+
+    @cached_property
     def measured(self) -> tuple[str, ...]:
         """Features that are measured on every instance: accuracy, loss, and what objectives or conditions mention."""
-        mentioned = set(self.objectives).union(*(condition.names for condition in self.conditions))
+        mentioned = set(self.objectives).union(*(item.names for item in (*self.conditions, *self.limits)))
         return tuple(name for name in FEATURES if name in ALWAYS_MEASURED or name in mentioned)

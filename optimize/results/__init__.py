@@ -1,12 +1,14 @@
 """pandas tables of a study: trials, instances, front, best."""
 
-from optimize.results.ranking import best_trials, complete_trials, nondominated, pareto_front
+from optimize.dominance import nondominated
+from optimize.results.ranking import best_trials, complete_trials, feasible_trials, pareto_front
 from optimize.results.tables import TableName, instances_table, trials_table, write_table
 
 __all__ = [
     "TableName",
     "best_trials",
     "complete_trials",
+    "feasible_trials",
     "instances_table",
     "nondominated",
     "pareto_front",

@@ -5,18 +5,30 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from eiann.errors import UserError
-from optimize.space.formula import suggest
-
-Costs = npt.NDArray[np.float64]
+from optimize.dominance import Costs, nondominated
+from optimize.space.formula import Condition, suggest
 
 
 def complete_trials(trials: pd.DataFrame) -> pd.DataFrame:
     """The trials that have objectives."""
     return trials[trials["state"] == "COMPLETE"]
+
+
+def feasible_trials(trials: pd.DataFrame, constraints: Sequence[Condition]) -> pd.DataFrame:
+    """The complete trials whose aggregated features satisfy all constraints."""
+    done = complete_trials(trials)
+    keep = (
+        [
+            all(limit.holds({name: row[f"features.{name}"] for name in limit.names}) for limit in constraints)
+            for row in done.to_dict("records")
+        ]
+        if constraints
+        else [True] * len(done)
+    )
+    return done[np.array(keep, dtype=np.bool_)]
 
 
 def pareto_front(trials: pd.DataFrame, objectives: Sequence[str]) -> pd.DataFrame:
@@ -51,29 +63,6 @@ def best_trials(trials: pd.DataFrame, k: int, by: str | None, objectives: Sequen
         chosen.append(_ordered(done[front], objectives))
         done = done[~front]
     return pd.concat(chosen).head(k) if chosen else done
-
-
-def nondominated(costs: Costs) -> npt.NDArray[np.bool_]:
-    """Which of ``n`` points are dominated by none; ``costs`` is ``(n, objectives)``, all minimized.
-
-    Equal points do not dominate each other.
-
-    Example:
-        >>> nondominated(np.array([[0.0, 1.0], [1.0, 0.0], [1.0, 1.0]])).tolist()
-        [True, True, False]
-    """
-    # In this order a point can only be dominated by one before it, so that one pass against the front suffices.
-    order = np.lexsort(costs.T[::-1])
-    front = np.empty_like(costs)
-    size = 0
-    free = np.zeros(len(costs), dtype=np.bool_)
-    for i in order:
-        point, others = costs[i], front[:size]
-        if not ((others <= point).all(1) & (others < point).any(1)).any():
-            front[size] = point
-            size += 1
-            free[i] = True
-    return free
 
 
 def _ordered(trials: pd.DataFrame, objectives: Sequence[str]) -> pd.DataFrame:

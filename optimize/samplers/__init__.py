@@ -1,6 +1,31 @@
 """What proposes trials: Optuna's samplers by name, and our own."""
 
+from optimize.samplers.annealing import PopulationAnnealingSampler
+from optimize.samplers.design import DesignSampler
 from optimize.samplers.qmc import SobolSampler
-from optimize.samplers.registry import DEFAULT, POINTS, build, canonical, names, options
+from optimize.samplers.registry import (
+    DEFAULT,
+    DESIGN,
+    POINTS,
+    build,
+    canonical,
+    is_sequence,
+    knows_constraints,
+    names,
+    options,
+)
 
-__all__ = ["DEFAULT", "POINTS", "SobolSampler", "build", "canonical", "names", "options"]
+__all__ = [
+    "DEFAULT",
+    "DESIGN",
+    "POINTS",
+    "DesignSampler",
+    "PopulationAnnealingSampler",
+    "SobolSampler",
+    "build",
+    "canonical",
+    "is_sequence",
+    "knows_constraints",
+    "names",
+    "options",
+]

@@ -20,12 +20,16 @@ from optuna.samplers import (
 )
 
 from eiann.errors import ConfigError
+from optimize.samplers.annealing import PopulationAnnealingSampler
+from optimize.samplers.design import DesignSampler
 from optimize.samplers.qmc import SobolSampler
 from optimize.space.document import NamedWithOptions
 
 DEFAULT: Final = "nsga2"
 POINTS: Final = "points"
 """The sampler that proposes given points and nothing else."""
+DESIGN: Final = "design"
+"""The sampler that proposes the points of a design, see ``DesignSampler``."""
 
 # What every sampler is given beyond Optuna's defaults. A pack is asked for at once, before any of it is told: TPE then
 # needs to know which places are being tried.
@@ -42,14 +46,28 @@ _SAMPLERS: Final[Mapping[str, Callable[..., BaseSampler]]] = {
     "nsga3": NSGAIIISampler,
     "gp": GPSampler,
     "cmaes": CmaEsSampler,
+    "annealing": PopulationAnnealingSampler,
+    DESIGN: DesignSampler,
     POINTS: RandomSampler,
 }
-_ALIASES: Final = {"sobol": "qmc", "nsgaii": "nsga2", "nsga-ii": "nsga2", "nsgaiii": "nsga3", "nsga-iii": "nsga3"}
+_ALIASES: Final = {
+    "sobol": "qmc",
+    "nsgaii": "nsga2",
+    "nsga-ii": "nsga2",
+    "nsgaiii": "nsga3",
+    "nsga-iii": "nsga3",
+    "cma-es": "cmaes",
+    "population_annealing": "annealing",
+    "population-annealing": "annealing",
+}
 # Plain values only: what a user may write. Callables, other samplers and trials stay out; so do seeds, which are ours.
 # Optuna has given up the last four, or never let them be plain.
 _NOT_OPTIONS: Final = frozenset({"seed", "x0", "sigma0", "restart_strategy", "inc_popsize", "reference_points"})
 _NOT_PLAIN: Final = ("Callable", "Sampler", "Crossover", "Mutation", "list[")
 _SINGLE_OBJECTIVE: Final = frozenset({"cmaes"})
+# Points of one sequence: all trials are proposed with one seed.
+_SEQUENCES: Final = frozenset({"qmc", DESIGN})
+_CONSTRAINED: Final = frozenset({"tpe", "nsga2", "nsga3", "gp", "annealing"})
 
 
 def names() -> tuple[str, ...]:
@@ -99,9 +117,7 @@ def options(name: str) -> tuple[str, ...]:
         for parameter in inspect.signature(_SAMPLERS[name]).parameters.values()
         if parameter.name not in _NOT_OPTIONS
         and isinstance(parameter.default, plain)
-        and not any(
-            word in str(parameter.annotation) for word in ("Callable", "Sampler", "Crossover", "Mutation", "list[")
-        )
+        and not any(word in str(parameter.annotation) for word in _NOT_PLAIN)
     )
 
 
@@ -112,6 +128,16 @@ def build(sampler: NamedWithOptions, seed: int) -> BaseSampler:
         # Optuna marks as experimental what has been so for years; our pins and tests hold what we use of it.
         warnings.simplefilter("ignore", ExperimentalWarning)
         return _SAMPLERS[sampler.name](**given, seed=seed)
+
+
+def is_sequence(name: str) -> bool:
+    """Whether the trials of a sampler are the points of one sequence, so that it keeps one seed for all of them."""
+    return name in _SEQUENCES
+
+
+def knows_constraints(name: str) -> bool:
+    """Whether a sampler heeds constraints on features; others propose as if there were none."""
+    return name in _CONSTRAINED
 
 
 def _offer(found: str, known: tuple[str, ...]) -> str:

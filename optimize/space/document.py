@@ -308,6 +308,8 @@ class SpaceDocument(Part):
         instances: see ``Instances``.
         objectives: features to optimize.
         reject: conditions on features; an instance for which one holds fails its trial.
+        constraints: conditions on aggregated features; a trial that violates one is kept, but is never among the best.
+        start_with: points to try first: names of ``points``, or files as ``eiann optimize --points`` takes them.
         sampler: what proposes trials, with its options.
         points: named points; ``x0`` and ``optimized`` by convention.
     """
@@ -327,6 +329,8 @@ class SpaceDocument(Part):
     instances: Instances = Instances()
     objectives: Annotated[dict[str, ObjectiveSpec], Field(min_length=1)] = {"accuracy": ObjectiveSpec()}
     reject: tuple[str, ...] = ()
+    constraints: tuple[str, ...] = ()
+    start_with: tuple[str, ...] = ()
     sampler: NamedWithOptions | None = None
     points: dict[str, PointSpec] = {}
 

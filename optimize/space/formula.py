@@ -11,6 +11,7 @@ import ast
 import difflib
 import math
 import operator
+import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final, cast
@@ -163,6 +164,20 @@ class Condition:
         """Whether the comparison is true for these numbers. NaN makes every comparison but ``!=`` false."""
         left, right = self._left.evaluate(values, _no_sizes), self._right.evaluate(values, _no_sizes)
         return self._compare(cast("Number", left), cast("Number", right))
+
+    def violation(self, values: Mapping[str, Value]) -> float:
+        """How far the two sides are on the wrong side of each other; 0 or less where the comparison holds.
+
+        Example:
+            >>> Condition.parse("loss <= 0.5").violation({"loss": 0.75})
+            0.25
+        """
+        left, right = self._left.evaluate(values, _no_sizes), self._right.evaluate(values, _no_sizes)
+        distance = float(cast("Number", left)) - float(cast("Number", right))
+        if self.holds(values):
+            return -abs(distance)
+        # At the bound of a strict comparison the distance is 0, which would pass for satisfied.
+        return max(abs(distance), sys.float_info.min)
 
 
 class _WriteOut(ast.NodeTransformer):

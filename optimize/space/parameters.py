@@ -52,6 +52,12 @@ class Parameter:
         """Whether a study searches it."""
         return self.fixed is None
 
+    @property
+    def in_design(self) -> bool:
+        """Whether it is a dimension of designs and sequences: searched, always there, and of more than one value."""
+        several = len(self.choices) > 1 if self.kind == "categorical" else self.low != self.high
+        return self.searched and not self.when and several
+
     def contains(self, value: Value) -> bool:
         """Whether a value lies within the bounds or among the choices.
 

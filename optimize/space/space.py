@@ -87,6 +87,7 @@ class SearchSpace:
         run: settings of one evaluation.
         objectives: what a study optimizes, in order.
         reject: conditions on features; an instance for which one holds fails its trial.
+        constraints: conditions on aggregated features; a trial that violates one is kept, but never among the best.
         require: conditions between parameters that every trial satisfies.
         starting_points: by name.
 
@@ -105,6 +106,7 @@ class SearchSpace:
     run: RunSettings
     objectives: tuple[Objective, ...]
     reject: tuple[Condition, ...]
+    constraints: tuple[Condition, ...]
     require: tuple[Condition, ...]
     starting_points: Mapping[str, StartingPoint]
     _assignments: tuple[Assignment, ...]
@@ -145,6 +147,7 @@ class SearchSpace:
             run=document.run,
             objectives=tuple(_objective(name, spec) for name, spec in document.objectives.items()),
             reject=_conditions(document.reject, "reject", FEATURES, origins),
+            constraints=_conditions(document.constraints, "constraints", FEATURES, origins),
             require=_conditions(document.require, "require", names, origins),
             starting_points=_points(document, expansion.parameters, origins),
             _assignments=expansion.assignments,
@@ -194,7 +197,7 @@ class SearchSpace:
     def features(self) -> tuple[str, ...]:
         """Everything that has to be measured on an instance: for the objectives and for what rejects it."""
         wanted = [objective.name for objective in self.objectives]
-        wanted += [name for condition in self.reject for name in condition.names]
+        wanted += [name for condition in (*self.reject, *self.constraints) for name in condition.names]
         return tuple(name for name in FEATURES if name in (*_ALWAYS, *wanted))
 
     def bindings(self) -> tuple[Binding, ...]:

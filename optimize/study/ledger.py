@@ -120,7 +120,9 @@ class Ledger:
         endings = []
         for position, result in enumerate(counting, start=self.ended + 1):
             state = TrialState.FAIL if result.objectives is None else TrialState.COMPLETE
-            sampler_attrs = self._suggester.tell(result.number, state, result.objectives)
+            complete = state is TrialState.COMPLETE
+            violations = self._spec.evaluation.violations(result.features) if complete else ()
+            sampler_attrs = self._suggester.tell(result.number, state, result.objectives, violations)
             stored = result.model_dump(mode="json", exclude=set(_IN_STORAGE), exclude_none=True)
             user_attrs = {RESULT: stored, ENDED_AS: position}
             endings.append(Ending(self._ids[result.number], state, result.objectives, user_attrs, sampler_attrs))

@@ -23,6 +23,8 @@ from optimize.study.storage import TrialStorage, open_storage
 if TYPE_CHECKING:
     import pandas as pd
 
+    from optimize.results.rows import TrialRow
+
 _BUDGET: Final = "budget"
 _IDENTITY: Final = "eiann_study"
 
@@ -175,6 +177,12 @@ class Study:
 
     # ---------------------------------------------------------------------------------------------------- tables
 
+    def rows(self) -> list[TrialRow]:
+        """What the storage holds of each trial, ordered by number."""
+        from optimize.results.rows import trial_rows
+
+        return trial_rows(self.storage, self.spec)
+
     def trials(self) -> pd.DataFrame:
         """One row for each trial, ordered by number; columns as in ``optimize.results``."""
         from optimize.results import trials_table
@@ -190,18 +198,25 @@ class Study:
     def best(self, k: int = 10, by: str | None = None) -> pd.DataFrame:
         """The ``k`` best complete trials: by one objective, or by Pareto rank and then by the objectives in order.
 
+        Trials that violate constraints of the space are not among them.
+
         Raises:
             UserError: there is no such objective.
         """
         from optimize.results import best_trials
 
-        return best_trials(self.trials(), k, by, tuple(self.spec.evaluation.objectives))
+        return best_trials(self._feasible(), k, by, tuple(self.spec.evaluation.objectives))
 
     def front(self) -> pd.DataFrame:
-        """The complete trials that no other one beats in all objectives."""
+        """The complete trials within all constraints that no other one beats in all objectives."""
         from optimize.results import pareto_front
 
-        return pareto_front(self.trials(), tuple(self.spec.evaluation.objectives))
+        return pareto_front(self._feasible(), tuple(self.spec.evaluation.objectives))
+
+    def _feasible(self) -> pd.DataFrame:
+        from optimize.results import feasible_trials
+
+        return feasible_trials(self.trials(), self.spec.evaluation.limits)
 
 
 def given_points(space: SearchSpace, points: Sequence[Point]) -> tuple[Point, ...]:

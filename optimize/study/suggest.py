@@ -32,6 +32,8 @@ from optimize.study.spec import Point
 
 # Optuna keeps which trials a generation descends from under this key, as ids of trials.
 _PARENTS: Final = ":parent:"
+# And how far a trial is beyond a constraint under this one, as ``Trial.set_constraint`` writes it.
+_CONSTRAINT: Final = "constraints:"
 _TRIES: Final = 200
 
 
@@ -107,12 +109,23 @@ class Suggester:
         self._known_attributes.update(new)
         return Proposal(frozen, new, self._sampler.unsatisfied)
 
-    def tell(self, number: int, state: TrialState, values: Sequence[float] | None) -> dict[str, Any]:
-        """End a trial in the copy; what the sampler then wrote about it."""
+    def tell(
+        self, number: int, state: TrialState, values: Sequence[float] | None, violations: Sequence[float] = ()
+    ) -> dict[str, Any]:
+        """End a trial in the copy; what the sampler then wrote about it.
+
+        Args:
+            number: of the trial.
+            state: that it ends in.
+            values: its objectives, for one that is complete.
+            violations: of the space's constraints, in their order, see ``SearchSpace.violations``.
+        """
         # What ``Study.tell`` does, without the deep copies that it makes of the trial.
         trial = self._storage.get_trial(self._id(number))
         before = dict(trial.system_attrs)
         told = values if state is TrialState.COMPLETE else None
+        for limit, excess in zip(self._space.constraints, violations, strict=False):
+            self._storage.set_trial_system_attr(self._id(number), f"{_CONSTRAINT}{limit.text}", excess)
         self._sampler.after_trial(self._study, trial, state, told)
         self._storage.set_trial_state_values(self._id(number), state, told)
         after = self._storage.get_trial_system_attrs(self._id(number))
@@ -228,8 +241,9 @@ class _SpaceSampler(BaseSampler):
     def _fresh(self, number: int) -> BaseSampler:
         if number != self._fresh_for:
             # Points of a sequence belong together; everything else is seeded for each trial.
-            seed = self._seed if self._spec.name == "qmc" else trial_seed(self._seed, number)
-            self._inner, self._fresh_for = samplers.build(self._spec, seed=seed), number
+            seed = self._seed if samplers.is_sequence(self._spec.name) else trial_seed(self._seed, number)
+            self._inner = samplers.build(self._spec, seed=seed)
+            self._fresh_for = number
         return self._inner
 
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pandas as pd
 import pytest
 import yaml
 
 from eiann.errors import ConfigError, UserError
 from optimize.export import NetworkFile
-from optimize.replay import bootstrap_mean, reevaluate, replay
+from optimize.reevaluation import Reevaluation, bootstrap_mean, reevaluate, reevaluations
+from optimize.replay import replay
 from optimize.results.best import export_trial
 from optimize.study import NETWORK_TRAINER, Study
 from optimize.training_run import RunOptions, planned_run, reproduction, train_network, write_run
@@ -123,6 +125,23 @@ def test_reevaluation_uses_other_seeds_and_held_out_data(study: Study) -> None:
     assert row["held_out_accuracy"] == pytest.approx(mine.mean())
     assert row["low"] <= row["held_out_accuracy"] <= row["high"]
     assert row["failed_share"] == 0
+    assert row["median_low"] <= row["median"] <= row["median_high"]
+
+
+def test_a_reevaluation_is_kept_with_what_it_was_computed_from(study: Study) -> None:
+    done = reevaluate(study, top=2, fresh_seeds=3)
+    folders = [done.write(study), done.write(study)]
+    assert reevaluations(study) == sorted(folders)
+    read = Reevaluation.read(folders[0])
+    pd.testing.assert_frame_equal(read.trials, done.trials)
+    pd.testing.assert_frame_equal(read.instances, done.instances, check_dtype=False)
+    assert read.provenance == done.provenance
+    assert read.provenance.trials == tuple(done.trials["number"])
+    assert not set(read.provenance.seeds) & set(read.provenance.selected_on)
+    assert read.provenance.held_out["samples"] > 0
+    assert not list((study.folder.path / "reevaluations").glob(".*"))
+    with pytest.raises(UserError, match="reevaluation"):
+        Reevaluation.read(study.folder.path)
 
 
 def test_bootstrap_interval_covers_the_mean_of_many_samples() -> None:

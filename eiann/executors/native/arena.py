@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import torch
@@ -10,12 +11,21 @@ from numpy.typing import NDArray
 
 from eiann.executors.native.library import Batch
 from eiann.executors.native.lowering import Lowered
+from eiann.network.architecture import sizes_of
 
 if TYPE_CHECKING:
     from eiann.network.network import Network
 
 ALIGNMENT_BYTES = 64
 REGISTER_BYTES = 32
+
+
+class Rows(NamedTuple):
+    """Where some replicas lie: kind of layout (S,), address of the arena (S,), numbers (S, numbers)."""
+
+    layout: NDArray[np.int32]
+    pointers: NDArray[np.uintp]
+    numbers: NDArray[np.floating]
 
 
 class Arenas:
@@ -34,7 +44,7 @@ class Arenas:
         self.type: np.dtype[np.floating[Any]] = np.dtype(np.float64 if network.dtype == torch.float64 else np.float32)
         self._lanes = REGISTER_BYTES // self.type.itemsize
         self._align = ALIGNMENT_BYTES // self.type.itemsize
-        sizes = [tuple(p.units for p in a.populations) for a in network.architectures]
+        sizes = [sizes_of(a) for a in network.architectures]
         self._kinds = {size: number for number, size in enumerate(dict.fromkeys(sizes))}
         self.layout = np.array([self._kinds[size] for size in sizes], dtype=np.int32)
         values, weights = len(lowered.program.values), len(network.weights)
@@ -45,10 +55,10 @@ class Arenas:
         self.mask_offset = np.zeros_like(self.weight_offset)
         self.pre = np.zeros((len(self._kinds), weights), dtype=np.int32)
         self.post = np.zeros_like(self.pre)
-        totals = [self._lay_out(kind, size) for size, kind in self._kinds.items()]
-        self.arenas = [_aligned(totals[kind], self.type) for kind in self.layout]
+        self._totals = [self._lay_out(kind, size) for size, kind in self._kinds.items()]
+        self.arenas = [_aligned(self._totals[kind], self.type) for kind in self.layout]
         self.pointers = np.array([arena.ctypes.data for arena in self.arenas], dtype=np.uintp)
-        self.numbers = np.ascontiguousarray(np.array(lowered.numbers, dtype=self.type).reshape(-1, network.R).T)
+        self.numbers = self._numbers(lowered)
         self.code = np.array(lowered.code, dtype=np.int32)
 
     # ----------------------------------------------------------------------------------------------------------- layout
@@ -81,25 +91,61 @@ class Arenas:
     def _aligned(self, n: int) -> int:
         return -(-n // self._align) * self._align
 
-    def structure(self, threads: int) -> Batch:
-        """The argument of the interpreter; valid as long as this object lives."""
+    def _numbers(self, lowered: Lowered) -> NDArray[np.floating]:
+        return np.ascontiguousarray(np.array(lowered.numbers, dtype=self.type).reshape(-1, self.network.R).T)
+
+    def replace(self, replica: int, lowered: Lowered) -> None:
+        """Make the arena of a replica anew for the one that the network has in its place now.
+
+        Args:
+            replica: its slot, or the first behind all slots to add one.
+            lowered: the same program with the numbers of all replicas as they are now.
+        """
+        if replica == len(self.arenas):
+            self.arenas.append(self.arenas[0])
+            self.layout, self.pointers, self.numbers = (
+                np.concatenate([table, table[:1]]) for table in (self.layout, self.pointers, self.numbers)
+            )
+        size = sizes_of(self.network.architectures[replica])
+        if size not in self._kinds:
+            self._kinds[size] = len(self._totals)
+            for name in ("value_offset", "value_length", "weight_offset", "mask_offset", "pre", "post"):
+                table = getattr(self, name)
+                setattr(self, name, np.concatenate([table, np.zeros_like(table[:1])]))
+            self._totals.append(self._lay_out(self._kinds[size], size))
+        self.layout[replica] = self._kinds[size]
+        self.arenas[replica] = _aligned(self._totals[self._kinds[size]], self.type)
+        self.pointers[replica] = self.arenas[replica].ctypes.data
+        self.numbers[replica] = self._numbers(lowered)[replica]
+        self.copy_in([replica])
+
+    def rows(self, replicas: Sequence[int] | None) -> Rows:
+        """The tables of some replicas, in their order."""
+        if replicas is None:
+            return Rows(self.layout, self.pointers, self.numbers)
+        chosen = list(replicas)
+        return Rows(self.layout[chosen], self.pointers[chosen], self.numbers[chosen])
+
+    def structure(self, threads: int, rows: Rows | None = None) -> Batch:
+        """The argument of the interpreter for all or some replicas; valid as long as this object and ``rows`` live."""
         program = self.lowered.program
+        rows = self.rows(None) if rows is None else rows
         return Batch(
             code=self.code.ctypes.data,
             code_length=len(self.code),
-            replicas=self.network.R,
+            replicas=len(rows.layout),
             values=self.value_offset.shape[1],
             weights=self.weight_offset.shape[1],
             numbers=self.numbers.shape[1],
-            layout=self.layout.ctypes.data,
+            layout=rows.layout.ctypes.data,
             value_offset=self.value_offset.ctypes.data,
             value_length=self.value_length.ctypes.data,
             weight_offset=self.weight_offset.ctypes.data,
             mask_offset=self.mask_offset.ctypes.data,
             pre=self.pre.ctypes.data,
             post=self.post.ctypes.data,
-            arena=self.pointers.ctypes.data,
-            number=self.numbers.ctypes.data,
+            arena=rows.pointers.ctypes.data,
+            number=rows.numbers.ctypes.data,
             input=program.inputs,
             target=-1 if program.target is None else program.target,
             threads=threads,
@@ -122,8 +168,8 @@ class Arenas:
         row = self._padded(post)
         return self.arenas[replica][start : start + pre * row].reshape(pre, row)[:, :post].T
 
-    def copy_in(self) -> None:
-        """Parameters, masks and states of the network into the arenas."""
+    def copy_in(self, replicas: Iterable[int] | None = None) -> None:
+        """Parameters, masks and states of the network into the arenas of these replicas; None for all."""
         network = self.network
         sources = [(index, False, tensor.numpy()) for index, tensor in network.weights.items()]
         sources += [(index, True, tensor.numpy()) for index, tensor in network.masks.items()]
@@ -132,7 +178,7 @@ class Arenas:
             for name, value in self.lowered.program.states.items()
             if value in self.lowered.slots
         }
-        for replica in range(network.R):
+        for replica in range(network.R) if replicas is None else replicas:
             for index, mask, source in sources:
                 view = self.weight(replica, index, mask=mask)
                 view[...] = source[replica, : view.shape[0], : view.shape[1]]
@@ -140,8 +186,11 @@ class Arenas:
                 view = self.value(replica, value)
                 view[...] = state[replica, : view.shape[1]]
 
-    def copy_out(self) -> None:
-        """Weights and states back to the network; clones that exist only as products are written out."""
+    def copy_out(self, replicas: Iterable[int] | None = None) -> None:
+        """Weights and states of these replicas, None for all, back to the network.
+
+        Clones that exist only as products are written out.
+        """
         network = self.network
         virtual = {clone.weight: clone for clone in self.lowered.simplified.virtual}
         states = {
@@ -149,7 +198,7 @@ class Arenas:
             for name, value in self.lowered.program.states.items()
             if value in self.lowered.slots
         }
-        for replica in range(network.R):
+        for replica in range(network.R) if replicas is None else replicas:
             for index, tensor in network.weights.items():
                 view = self.weight(replica, index)
                 clone = virtual.get(index)

@@ -16,8 +16,9 @@ from eiann.executors.native.lowering import ACTIVATIONS, FORMS, MOST_PRODUCTS, l
 from eiann.executors.native.rewritten import UpdateRows
 from eiann.executors.native.simplify import Simplified, simplify
 from eiann.network.architecture import Architecture
+from eiann.network.replicas import chosen_replicas
 from eiann.program import ops
-from eiann.program.compile import compile_evaluation, compile_training
+from eiann.program.compile import Program, compile_evaluation, compile_training
 from eiann.program.liveness import pruned
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ class NativeExecutor:
     """Float32 and float64 on the CPU: dense populations, all local rules, plain gradient descent."""
 
     name = "native"
+    in_step = False
 
     def refusal(self, network: Network, batch_size: int = 1) -> str | None:
         """Why it cannot run this network, or None."""
@@ -84,22 +86,24 @@ class NativeSession:
         self._program = pruned(compile_training(network.architecture), watch)
         known = data.facts.get("clones_hold")
         self._clones_hold = _clones_hold(network, self._program) if known is None else known
-        simplified = simplify(self._program, self._clones_hold)
-        self._arenas = Arenas(network, lower(network, self._program, simplified, watch))
+        self._simplified = simplify(self._program, self._clones_hold)
+        self._watch = watch
+        self._arenas = Arenas(network, lower(network, self._program, self._simplified, watch))
         self._arenas.copy_in()
         self._inputs = data.inputs.flatten(1).to(network.dtype).contiguous()
         self._targets = data.targets.to(network.dtype).contiguous()
 
-    def run(self, order: Tensor) -> Tensor:
+    def run(self, order: Tensor, slots: Sequence[int] | None = None) -> Tensor:
         """Train on the next samples; see ``Session``. Other Python threads run meanwhile."""
-        network = self._network
         order = order.contiguous()
         steps = order.shape[1]
         if order.numel() and not 0 <= int(order.min()) <= int(order.max()) < len(self._inputs):
             raise IndexError(f"sample order outside of 0..{len(self._inputs) - 1}")
-        losses = torch.zeros(network.R, steps, dtype=network.dtype)
-        call = self._library.train_double if network.dtype == torch.float64 else self._library.train_float
-        structure = self._arenas.structure(torch.get_num_threads())
+        dtype = self._network.dtype
+        losses = torch.zeros(len(order), steps, dtype=dtype)
+        call = self._library.train_double if dtype == torch.float64 else self._library.train_float
+        chosen = self._arenas.rows(slots)
+        structure = self._arenas.structure(torch.get_num_threads(), chosen)
         pointers = [ctypes.c_void_p(t.data_ptr()) for t in (self._inputs, self._targets, order, losses)]
         features, classes, stride = (ctypes.c_int64(n) for n in (self._inputs.shape[1], self._targets.shape[1], steps))
         call(
@@ -119,9 +123,17 @@ class NativeSession:
         """A watched value of the last sample, (R, 1, units)."""
         return self._arenas.gather(self._program.names[name])
 
-    def store(self) -> None:
+    def store(self, slots: Sequence[int] | None = None) -> None:
         """Write parameters and states back to the network."""
-        self._arenas.copy_out()
+        self._arenas.copy_out(slots)
+
+    def load(self, slots: Sequence[int]) -> None:
+        """Lay out and fill the arenas of new replicas; the code stays, since they share the structure."""
+        if self._simplified.virtual and not _clones_hold(chosen_replicas(self._network, slots), self._program):
+            raise ValueError("a replica whose clones differ from their sources joins a batch in which they are equal")
+        lowered = lower(self._network, self._program, self._simplified, self._watch)
+        for slot in slots:
+            self._arenas.replace(slot, lowered)
 
     def facts(self) -> dict[str, bool]:
         """Whether every clone equalled its source: then some are never copied, and products round otherwise."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 import torch
@@ -25,28 +26,42 @@ class TorchSession:
 
     def __init__(self, network: Network, data: TrainingData, watch: Sequence[str]) -> None:
         scale = 1.0 / data.batch_size if data.batch_mean else 1.0
-        self._machine = TorchMachine(network, compile_training(network.architecture), watch, batch_scale=scale)
+        program = compile_training(network.architecture)
+        self._bind: Callable[[], TorchMachine] = partial(TorchMachine, network, program, watch, batch_scale=scale)
+        self._machine = self._bind()
         self._inputs = data.inputs.flatten(1).to(network.device, network.dtype)
         self._targets = data.targets.to(network.device, network.dtype)
         self._batch = data.batch_size
+        self._replicas = network.R
 
-    def run(self, order: Tensor) -> Tensor:
+    def run(self, order: Tensor, slots: Sequence[int] | None = None) -> Tensor:
         """Train on the next samples; see ``Session``."""
         machine, batch = self._machine, self._batch
+        if slots is not None:
+            order = torch.zeros(self._replicas, order.shape[1], dtype=order.dtype).index_copy(
+                0, torch.tensor(slots), order
+            )
         order = order.to(self._inputs.device)
         losses = []
         for step in range(order.shape[1] // batch):
             rows = order[:, step * batch : (step + 1) * batch]
             machine.execute(self._inputs[rows], self._targets[rows])
             losses.append(machine.loss.clone())
-        return torch.stack(losses, dim=1).cpu()
+        found = torch.stack(losses, dim=1).cpu()
+        return found if slots is None else found[list(slots)]
 
     def named(self, name: str) -> Tensor:
         """A watched value of the last sample."""
         return self._machine.named(name)
 
-    def store(self) -> None:
+    def store(self, slots: Sequence[int] | None = None) -> None:
         """Nothing to do: the network's own tensors are trained."""
+
+    def load(self, slots: Sequence[int]) -> None:
+        """Bind the program anew: what binding reads of the replicas' numbers has changed."""
+        del slots
+        self._machine = self._bind()
+        self._replicas = self._machine.network.R
 
     def facts(self) -> dict[str, bool]:
         """None: an operation does the same whatever the parameters are."""
@@ -57,6 +72,7 @@ class TorchExecutor:
     """Any device, any dtype, every rule."""
 
     name = "torch"
+    in_step = True
 
     def refusal(self, network: Network, batch_size: int = 1) -> str | None:
         """It refuses nothing."""

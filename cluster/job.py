@@ -70,7 +70,11 @@ class JobSpec(Record):
 
 
 class JobState(StrEnum):
-    """Where a job stands. ``LOST``: it vanished without leaving an exit code, killed or with the machine."""
+    """Where a job stands.
+
+    ``LOST``: it vanished without leaving an exit code, killed or with the machine. ``UNKNOWN``: its scheduler does not
+    answer.
+    """
 
     QUEUED = "queued"
     RUNNING = "running"
@@ -79,11 +83,12 @@ class JobState(StrEnum):
     CANCELLED = "cancelled"
     TIMEOUT = "timeout"
     LOST = "lost"
+    UNKNOWN = "unknown"
 
     @property
     def ended(self) -> bool:
         """Whether nothing of the job runs or will run."""
-        return self not in (JobState.QUEUED, JobState.RUNNING)
+        return self not in (JobState.QUEUED, JobState.RUNNING, JobState.UNKNOWN)
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -12,10 +11,9 @@ import typer
 from optimize.cli.options import STUDIES, StudiesOption
 
 if TYPE_CHECKING:
-    from cluster import Runner
+    from cluster import Job
 
 _JOBS = ".jobs"
-_PROFILE = "profile.yaml"
 
 
 def add_to(app: typer.Typer) -> None:
@@ -46,10 +44,7 @@ def submit(
     if dry_run:
         typer.echo(cluster.runner_for(profile, studies / _JOBS).render(spec))
         return
-    folder = studies / _JOBS
-    folder.mkdir(parents=True, exist_ok=True)
-    cluster.runner_for(profile, folder).submit(spec)
-    shutil.copyfile(to, folder / _PROFILE)
+    cluster.Jobs(studies / _JOBS).submit(profile, spec)
     typer.echo(f"job {job} submitted; see: eiann status, eiann logs {job}")
 
 
@@ -59,7 +54,7 @@ def logs(
     studies: StudiesOption = STUDIES,
 ) -> None:
     """Show what a submitted job has printed."""
-    for line in _runner(studies).logs(job, follow=follow):
+    for line in _job(job, studies).logs(follow=follow):
         sys.stdout.write(line if line.endswith("\n") else f"{line}\n")
         sys.stdout.flush()
 
@@ -68,28 +63,29 @@ def cancel(
     job: Annotated[str, typer.Argument(metavar="JOB", help="Name of the job.")], studies: StudiesOption = STUDIES
 ) -> None:
     """Stop a submitted job; its study can be resumed."""
-    status = _runner(studies).cancel(job)
+    status = _job(job, studies).cancel()
     typer.echo(f"job {job}: {status.state}")
 
 
 def job_rows(studies: Path) -> list[tuple[object, ...]]:
     """Submitted jobs, for ``eiann status``."""
-    if not (studies / _JOBS / _PROFILE).is_file():
+    if not (studies / _JOBS).is_dir():
         return []
+    import cluster
+
     return [
         (status.name, status.state, f"{status.submitted:%Y-%m-%d %H:%M}", status.detail)
-        for status in _runner(studies).jobs()
+        for status in cluster.Jobs(studies / _JOBS).all()
     ]
 
 
-def _runner(studies: Path) -> Runner:
+def _job(name: str, studies: Path) -> Job:
     import cluster
     from eiann.errors import UserError
 
-    profile = studies / _JOBS / _PROFILE
-    if not profile.is_file():
+    if not (studies / _JOBS).is_dir():
         raise UserError(f"found no submitted jobs in {studies}; submit one with: eiann submit SPACE --to PROFILE")
-    return cluster.runner_for(cluster.load_profile(profile), studies / _JOBS)
+    return cluster.Jobs(studies / _JOBS).find(name)
 
 
 def _command(what: str, name: str | None, studies: Path, further: list[str]) -> tuple[list[str], str]:

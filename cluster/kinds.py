@@ -1,0 +1,112 @@
+"""The kinds of cluster: which profile and which runner belong together; profiles are read here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+from cluster.errors import ClusterError
+from cluster.here import HereProfile, HereRunner
+from cluster.job import Record
+from cluster.profile import Profile
+from cluster.runner import Runner
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of cluster.
+
+    Attributes:
+        profile: the model of its profiles.
+        runner: makes its runner from a profile and the folder with the records.
+    """
+
+    profile: type[Profile]
+    runner: Callable[[Any, Path], Runner]
+
+
+KINDS: dict[str, Kind] = {
+    "here": Kind(HereProfile, HereRunner),
+}
+
+
+def runner_for(profile: Profile, folder: Path) -> Runner:
+    """The runner of the profile's kind, with its records in ``folder``."""
+    return KINDS[profile.kind].runner(profile, folder)
+
+
+def load_profile(path: Path | str) -> Profile:
+    """Read and check a profile.
+
+    Raises:
+        ClusterError: with file, line and key, what was found and what would be right.
+
+    Example:
+        A file with the one line ``kind: here`` is a whole profile.
+    """
+    return read_profile(_text(Path(path)), path)
+
+
+def read_profile(text: str, path: Path | str) -> Profile:
+    """The profile that stands in ``text``; ``path`` is named in errors."""
+    try:
+        node = yaml.compose(text, Loader=yaml.SafeLoader)
+        data = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise _not_yaml(error, path) from None
+    if not isinstance(data, dict) or node is None:
+        raise ClusterError("a profile is a mapping such as 'kind: here'", location=f"{path}:1")
+    kind = data.get("kind")
+    model = KINDS[kind].profile if isinstance(kind, str) and kind in KINDS else None
+    if model is None:
+        found = f"found {kind!r}" if "kind" in data else "missing"
+        raise ClusterError(f"kind: {found}; available: {', '.join(KINDS)}", location=f"{path}:{_line(node, ('kind',))}")
+    try:
+        return model.model_validate(data)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise ClusterError(_say(first, model), location=f"{path}:{_line(node, first['loc'])}") from None
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise ClusterError(f"{path}: cannot read the profile: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise ClusterError(f"{path}: is not a text file; a profile is YAML in UTF-8") from None
+
+
+def _not_yaml(error: yaml.YAMLError, path: Path | str) -> ClusterError:
+    mark = error.problem_mark if isinstance(error, yaml.MarkedYAMLError) else None
+    problem = error.problem if isinstance(error, yaml.MarkedYAMLError) else str(error)
+    return ClusterError(f"not YAML: {problem}", location=f"{path}:{mark.line + 1}" if mark else str(path))
+
+
+def _say(error: ErrorDetails, model: type[Record]) -> str:
+    key = ".".join(str(part) for part in error["loc"])
+    if error["type"] != "extra_forbidden":
+        return f"{key}: found {error['input']!r}; {error['msg'][0].lower()}{error['msg'][1:]}"
+    close = get_close_matches(key, model.model_fields, n=1)
+    hint = f"did you mean {close[0]}?" if close else f"known: {', '.join(model.model_fields)}"
+    return f"{key}: unknown key; {hint}"
+
+
+def _line(node: yaml.Node, path: tuple[int | str, ...]) -> int:
+    """The line, from 1, of the deepest key of the path that stands in the file."""
+    line = node.start_mark.line + 1
+    for part in path:
+        if not isinstance(node, yaml.MappingNode):
+            break
+        found = next(((key, value) for key, value in node.value if key.value == part), None)
+        if found is None:
+            break
+        line, node = found[0].start_mark.line + 1, found[1]
+    return line

@@ -16,6 +16,7 @@ from cluster.errors import ClusterError
 from cluster.here import HereProfile, HereRunner
 from cluster.job import Record
 from cluster.profile import Profile
+from cluster.ray_jobs import RayProfile, RayRunner
 from cluster.runner import Runner
 
 
@@ -34,6 +35,7 @@ class Kind:
 
 KINDS: dict[str, Kind] = {
     "here": Kind(HereProfile, HereRunner),
+    "ray": Kind(RayProfile, RayRunner),
 }
 
 

@@ -17,6 +17,8 @@ from cluster.here import HereProfile, HereRunner
 from cluster.job import Record
 from cluster.profile import Profile
 from cluster.runner import Runner
+from cluster.slurm.profile import SlurmProfile
+from cluster.slurm.runner import SlurmRunner
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,7 @@ class Kind:
 
 KINDS: dict[str, Kind] = {
     "here": Kind(HereProfile, HereRunner),
+    "slurm": Kind(SlurmProfile, SlurmRunner),
 }
 
 

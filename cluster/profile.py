@@ -23,7 +23,7 @@ class Profile(Record):
     kind: str
     environment: dict[str, str] = {}
     python: Annotated[str, Field(min_length=1)] | None = None
-    storage: Annotated[str, Field(min_length=1, repr=False)] | None = None
+    storage: Annotated[str, Field(min_length=1)] | None = None
 
     @property
     def site(self) -> str:

@@ -15,10 +15,11 @@ from typing import Final
 
 _NO_ANSWER: Final = "?"
 _SECONDS: Final = 120
+STUCK: Final = 3
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Note the answer; 1 if the last runs have brought nothing."""
+    """Note the answer; exit code 3 if the last runs have brought nothing."""
     parser = argparse.ArgumentParser(description="Note how far a job is (used by the batch script).")
     parser.add_argument("file", type=Path, help="where the answers are kept, a line each")
     parser.add_argument("--limit", type=int, required=True, help="runs in a row that may bring nothing")
@@ -27,7 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     command = options.command[1:] if options.command[:1] == ["--"] else options.command
     with options.file.open("a", encoding="utf-8") as file:
         file.write(f"{answer_of(command)}\n")
-    return 1 if is_stuck(options.file.read_text(encoding="utf-8").splitlines(), options.limit) else 0
+    return STUCK if is_stuck(options.file.read_text(encoding="utf-8").splitlines(), options.limit) else 0
 
 
 def is_stuck(answers: Sequence[str], limit: int) -> bool:

@@ -48,6 +48,8 @@ class JobSpec(Record):
         cwd: the folder it runs in; None means the submitter's.
         environment: variables on top of the submitter's. Only their names are recorded: values may be passwords.
         resources: what it needs.
+        progress: a command line that prints how far the job is. Where jobs are restarted it is asked before each run:
+            the same answer again and again means that the job is stuck.
 
     Raises:
         ClusterError: the name is none.
@@ -58,6 +60,7 @@ class JobSpec(Record):
     cwd: Path | None = None
     environment: dict[str, str] = Field(default={}, repr=False)
     resources: Resources = Resources()
+    progress: tuple[str, ...] = ()
 
     @field_validator("name")
     @classmethod

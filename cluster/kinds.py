@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import yaml
 from pydantic import ValidationError
@@ -18,6 +19,23 @@ from cluster.job import Record
 from cluster.profile import Profile
 from cluster.ray_jobs import RayProfile, RayRunner
 from cluster.runner import Runner
+from cluster.slurm.profile import SlurmProfile
+from cluster.slurm.runner import SlurmRunner
+
+_NUMBERS: Final = {
+    "tag:yaml.org,2002:int": re.compile(r"[-+]?[0-9]+$"),
+    "tag:yaml.org,2002:float": re.compile(r"[-+]?(?:[0-9]+\.[0-9]*|\.[0-9]+|[0-9]+)(?:[eE][-+]?[0-9]+)?$"),
+}
+
+
+class _Loader(yaml.SafeLoader):
+    """Safe, and without the numbers to base 60 of YAML 1.1: there ``walltime: 24:00:00`` is the number 86400."""
+
+
+_Loader.yaml_implicit_resolvers = {
+    first: [(tag, _NUMBERS.get(tag, pattern)) for tag, pattern in resolvers]
+    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
 
 
 @dataclass(frozen=True)
@@ -36,6 +54,7 @@ class Kind:
 KINDS: dict[str, Kind] = {
     "here": Kind(HereProfile, HereRunner),
     "ray": Kind(RayProfile, RayRunner),
+    "slurm": Kind(SlurmProfile, SlurmRunner),
 }
 
 
@@ -59,8 +78,8 @@ def load_profile(path: Path | str) -> Profile:
 def read_profile(text: str, path: Path | str) -> Profile:
     """The profile that stands in ``text``; ``path`` is named in errors."""
     try:
-        node = yaml.compose(text, Loader=yaml.SafeLoader)
-        data = yaml.safe_load(text)
+        node = yaml.compose(text, Loader=_Loader)
+        data = _Loader(text).get_single_data()
     except yaml.YAMLError as error:
         raise _not_yaml(error, path) from None
     if not isinstance(data, dict) or node is None:
@@ -95,7 +114,9 @@ def _not_yaml(error: yaml.YAMLError, path: Path | str) -> ClusterError:
 def _say(error: ErrorDetails, model: type[Record]) -> str:
     key = ".".join(str(part) for part in error["loc"])
     if error["type"] != "extra_forbidden":
-        return f"{key}: found {error['input']!r}; {error['msg'][0].lower()}{error['msg'][1:]}"
+        message = error["msg"].removeprefix("Value error, ")
+        said = f"found {error['input']!r}; " if key else ""  # without a key it is about several together
+        return f"{key}{': ' if key else ''}{said}{message[0].lower()}{message[1:]}"
     close = get_close_matches(key, model.model_fields, n=1)
     hint = f"did you mean {close[0]}?" if close else f"known: {', '.join(model.model_fields)}"
     return f"{key}: unknown key; {hint}"

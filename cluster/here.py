@@ -21,6 +21,7 @@ from cluster.job import Job, JobSpec, JobState, JobStatus, Record
 from cluster.process import ProcessId
 from cluster.profile import Profile
 from cluster.records import Records, read_record, working_folder
+from cluster.storage import Place
 from cluster.supervise import EXIT, LOG, PROCESS
 
 _START_SECONDS = 120.0  # generous: the home of a busy machine may be a network disk
@@ -35,6 +36,11 @@ class HereProfile(Profile):
 
     kind: Literal["here"] = "here"
     grace_seconds: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 30.0
+
+    @property
+    def place(self) -> Place:
+        """This machine."""
+        return Place(submitter=True)
 
 
 class _Processes(Record):

@@ -48,6 +48,8 @@ class JobSpec(Record):
         cwd: the folder it runs in; None means the submitter's.
         environment: variables on top of the submitter's. Only their names are recorded: values may be passwords.
         resources: what it needs.
+        files: small text files that travel with the job where it shares no disk with the submitter, by name; it finds
+            them in the folder that `cluster.Profile.files_folder` says.
         progress: a command line that prints how far the job is. Where jobs are restarted it is asked before each run:
             the same answer again and again means that the job is stuck.
 
@@ -60,6 +62,7 @@ class JobSpec(Record):
     cwd: Path | None = None
     environment: dict[str, str] = Field(default={}, repr=False)
     resources: Resources = Resources()
+    files: dict[str, str] = Field(default={}, repr=False)
     progress: tuple[str, ...] = ()
 
     @field_validator("name")

@@ -10,21 +10,25 @@ from pathlib import Path
 from typing import Any, Final
 
 import yaml
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from cluster.errors import ClusterError
 from cluster.here import HereProfile, HereRunner
 from cluster.job import Record
+from cluster.kubernetes import KubernetesProfile, KubernetesRunner
 from cluster.profile import Profile
 from cluster.ray_jobs import RayProfile, RayRunner
 from cluster.runner import Runner
+from cluster.secrets import without_password
 from cluster.slurm.profile import SlurmProfile
 from cluster.slurm.runner import SlurmRunner
 
 _NUMBERS: Final = {
     "tag:yaml.org,2002:int": re.compile(r"[-+]?[0-9]+$"),
-    "tag:yaml.org,2002:float": re.compile(r"[-+]?(?:[0-9]+\.[0-9]*|\.[0-9]+|[0-9]+)(?:[eE][-+]?[0-9]+)?$"),
+    "tag:yaml.org,2002:float": re.compile(
+        r"[-+]?(?:(?:[0-9]+\.[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?|[0-9]+[eE][-+]?[0-9]+)$"
+    ),
 }
 
 
@@ -53,8 +57,9 @@ class Kind:
 
 KINDS: dict[str, Kind] = {
     "here": Kind(HereProfile, HereRunner),
-    "ray": Kind(RayProfile, RayRunner),
     "slurm": Kind(SlurmProfile, SlurmRunner),
+    "ray": Kind(RayProfile, RayRunner),
+    "kubernetes": Kind(KubernetesProfile, KubernetesRunner),
 }
 
 
@@ -115,11 +120,24 @@ def _say(error: ErrorDetails, model: type[Record]) -> str:
     key = ".".join(str(part) for part in error["loc"])
     if error["type"] != "extra_forbidden":
         message = error["msg"].removeprefix("Value error, ")
-        said = f"found {error['input']!r}; " if key else ""  # without a key it is about several together
+        # Without a key it is about several together; what the environment holds may be a password.
+        quiet = not key or error["type"] == "missing" or error["loc"] == ("environment",)
+        said = "" if quiet else f"found {without_password(repr(error['input']))}; "
         return f"{key}{': ' if key else ''}{said}{message[0].lower()}{message[1:]}"
-    close = get_close_matches(key, model.model_fields, n=1)
-    hint = f"did you mean {close[0]}?" if close else f"known: {', '.join(model.model_fields)}"
+    known = _fields(model, error["loc"][:-1])
+    close = get_close_matches(str(error["loc"][-1]), known, n=1)
+    hint = f"did you mean {close[0]}?" if close else f"known: {', '.join(known)}"
     return f"{key}: unknown key; {hint}"
+
+
+def _fields(model: type[BaseModel], path: tuple[int | str, ...]) -> list[str]:
+    """The keys of the part of a profile that a path leads to."""
+    for part in path:
+        field = model.model_fields.get(str(part))
+        if field is None or not isinstance(field.annotation, type) or not issubclass(field.annotation, BaseModel):
+            break
+        model = field.annotation
+    return list(model.model_fields)
 
 
 def _line(node: yaml.Node, path: tuple[int | str, ...]) -> int:

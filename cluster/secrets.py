@@ -14,7 +14,7 @@ from cluster.errors import ClusterError
 _SECRET_NAME: Final = re.compile(
     r"(^|_)(PASSWORD|PASSWD|PASSPHRASE|SECRET|TOKEN|CREDENTIALS?|PRIVATE_KEY|API_KEY)$|^PGPASSWORD$"
 )
-_PASSWORD_IN_URL: Final = re.compile(r"^(?P<scheme>[A-Za-z][\w+.-]*)://(?P<user>[^/@:]*):(?P<password>[^/@]*)@")
+_PASSWORD_IN_URL: Final = re.compile(r"(?P<scheme>[A-Za-z][\w+.-]*)://(?P<user>[^/@:]*):(?P<password>[^/@]*)@")
 
 
 def private_text(path: Path, what: str) -> str:
@@ -66,7 +66,7 @@ def password_in_url(url: str) -> bool:
         >>> password_in_url("postgresql://me:secret@db/eiann"), password_in_url("postgresql://me@db:5432/eiann")
         (True, False)
     """
-    return _PASSWORD_IN_URL.match(url) is not None
+    return _PASSWORD_IN_URL.search(url) is not None
 
 
 def without_password(text: str) -> str:

@@ -7,7 +7,7 @@ import io
 import os
 import subprocess
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -39,24 +39,22 @@ class Package:
         return f"gcs://{self.name}"
 
 
-def pack(folder: Path, *, leave_out: frozenset[Path] = frozenset()) -> Package:
-    """Make a package of a folder.
+def pack(folder: Path | None, *, more: Mapping[str, str], leave_out: frozenset[Path] = frozenset()) -> Package:
+    """Make a package of a folder, of further files, or of both.
 
     Within a git checkout these are the files that git knows or would take; elsewhere all of them. Never: hidden ones
     (``.git``, ``.venv``, ``.pgpass``, ``.env``), caches, links that lead out of the folder, and those of ``leave_out``.
 
     Args:
-        folder: the working folder.
+        folder: the working folder, if any.
+        more: further files by name; they take the place of the folder's own.
         leave_out: files and folders, absolute and resolved.
 
     Raises:
         ClusterError: there is no such folder, a file cannot be read, or it is too much.
     """
-    root = folder.resolve()
-    if not root.is_dir():
-        raise ClusterError(f"{folder}: the working folder does not exist")
-    chosen = sorted(name for name in _candidates(root) if _wanted(root, name, leave_out))
-    sizes = {name: (root / name).stat().st_size for name in chosen}
+    found = {} if folder is None else _files(folder, leave_out)
+    sizes = {name: path.stat().st_size for name, path in found.items()}
     if (total := sum(sizes.values())) > _LARGEST:
         largest = sorted(sizes, key=lambda name: -sizes[name])[:3]
         raise ClusterError(
@@ -65,17 +63,29 @@ def pack(folder: Path, *, leave_out: frozenset[Path] = frozenset()) -> Package:
         )
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name in chosen:
+        for name in sorted({*found, *more}):
             entry = zipfile.ZipInfo(name, date_time=_EPOCH)
             entry.compress_type = zipfile.ZIP_DEFLATED
-            entry.external_attr = (0o700 if os.access(root / name, os.X_OK) else 0o600) << 16
-            try:
-                archive.writestr(entry, (root / name).read_bytes())
-            except OSError as error:
-                raise ClusterError(f"{root / name}: cannot be read: {error.strerror}") from None
+            executable = name not in more and os.access(found[name], os.X_OK)
+            entry.external_attr = (0o700 if executable else 0o600) << 16
+            archive.writestr(entry, more[name].encode() if name in more else _read(found[name]))
     content = buffer.getvalue()
     digest = hashlib.sha256(content).hexdigest()[:32]
-    return Package(f"eiann-{digest}.zip", content, tuple(chosen))
+    return Package(f"eiann-{digest}.zip", content, tuple(sorted({*found, *more})))
+
+
+def _files(folder: Path, leave_out: frozenset[Path]) -> dict[str, Path]:
+    root = folder.resolve()
+    if not root.is_dir():
+        raise ClusterError(f"{folder}: the working folder does not exist")
+    return {name: root / name for name in _candidates(root) if _wanted(root, name, leave_out)}
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise ClusterError(f"{path}: cannot be read: {error.strerror}") from None
 
 
 def _candidates(root: Path) -> Iterator[str]:

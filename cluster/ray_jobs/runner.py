@@ -74,7 +74,7 @@ class RayRunner:
         request = job_request(self.profile, shown, _new_id(spec.name), package.uri if package else None)
         lines = [f"POST {self.profile.address}/api/jobs/", json.dumps(request, indent=2)]
         if package:
-            lines += [f"with {len(package.files)} files of {self.profile.working_folder}, {_size(package)}:"]
+            lines += [f"with a package of {len(package.files)} files, {_size(package)}:"]
             lines += [f"  {name}" for name in package.files]
         return "\n".join(lines)
 
@@ -144,12 +144,13 @@ class RayRunner:
         return RayJobsClient(self.profile.address, self.profile.token(), self.profile.ca_file)
 
     def _package(self, spec: JobSpec) -> Package | None:
-        if self.profile.working_folder is None:
+        own = self.profile.working_folder
+        if own is None and not spec.files:
             return None
-        root = working_folder(spec) / self.profile.working_folder.expanduser()
+        root = None if own is None else working_folder(spec) / own.expanduser()
         private = (self.profile.token_file, self.profile.ca_file)
         left_out = {path.expanduser().resolve() for path in private if path is not None}
-        return pack(root, leave_out=frozenset({*left_out, self.folder.resolve()}))
+        return pack(root, more=spec.files, leave_out=frozenset({*left_out, self.folder.resolve()}))
 
     def _id(self, name: str) -> str:
         found = read_record(_AtCluster, self.folder / name / _AT_CLUSTER)

@@ -12,10 +12,10 @@ from optimize.objective import InstanceOutcome
 from optimize.space import SearchSpace
 from optimize.space.document import NamedWithOptions
 from optimize.study import Resources, Study, StudySpec, TrialJob
-from optimize.study.storage import JOURNAL
 from optimize.tune.inline import run_inline
 from optimize.tune.trainer import PackMeasurement
 
+_JOURNAL: Final = "journal:"
 _FEW: Final = 4
 _MANY: Final = 16
 
@@ -30,7 +30,7 @@ def disk_of_trials(space: SearchSpace, *, storage: str | None = None) -> tuple[i
     """
     with tempfile.TemporaryDirectory(prefix="eiann-forecast-") as folder:
         place = Path(folder)
-        journal = f"{JOURNAL}{place / 'journal.log'}" if storage is not None and storage.startswith(JOURNAL) else None
+        journal = f"{_JOURNAL}{place / 'journal.log'}" if storage is not None and storage.startswith(_JOURNAL) else None
         study = Study.create(
             space,
             name="forecast",

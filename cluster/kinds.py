@@ -23,7 +23,9 @@ from cluster.slurm.runner import SlurmRunner
 
 _NUMBERS: Final = {
     "tag:yaml.org,2002:int": re.compile(r"[-+]?[0-9]+$"),
-    "tag:yaml.org,2002:float": re.compile(r"[-+]?(?:[0-9]+\.[0-9]*|\.[0-9]+|[0-9]+)(?:[eE][-+]?[0-9]+)?$"),
+    "tag:yaml.org,2002:float": re.compile(
+        r"[-+]?(?:(?:[0-9]+\.[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?|[0-9]+[eE][-+]?[0-9]+)$"
+    ),
 }
 
 

@@ -1,8 +1,8 @@
 """Ray on one node of an allocation: ``python -m cluster.slurm.node``, started by the batch script on every node.
 
 The first task starts the head and writes its address into the run's folder for the others. Every task writes a file
-``up.N`` there when its node has joined, or ``down.N`` when it cannot (see `cluster.slurm.gather`). SIGTERM stops Ray and
-ends the task.
+``up.N`` there when its node has joined, or ``down.N`` when it cannot (see `cluster.slurm.gather`). SIGTERM stops Ray
+and ends the task.
 """
 
 from __future__ import annotations

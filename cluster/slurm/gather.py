@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from cluster.slurm.node import UP
+from cluster.slurm.node import DOWN, UP
 
 _POLL_SECONDS: Final = 0.2
 _LINES: Final = 20
@@ -32,12 +32,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     start = time.monotonic()
     while True:
         lives = options.step is None or _alive(options.step)  # asked before counting
-        up = {int(path.name.removeprefix(UP)) for path in options.run.glob(f"{UP}*")}
+        up, down = _tasks(options.run, UP), _tasks(options.run, DOWN)
         seconds = time.monotonic() - start
-        if len(up) >= options.nodes or not lives or seconds >= options.seconds:
+        decided = 0 in down or len(up | down) >= options.nodes or not lives
+        if decided or seconds >= options.seconds:
             break
         time.sleep(_POLL_SECONDS)
-    enough = lives and 0 in up and len(up) >= options.at_least
+    enough = lives and 0 in up - down and len(up) >= options.at_least
     sys.stdout.write(f"Ray is up on {len(up)} of {options.nodes} nodes after {seconds:.1f} s\n")
     if len(up) < options.nodes:
         for task in sorted(set(range(options.nodes)) - up):
@@ -46,6 +47,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             "goes on with those\n" if enough else f"at least {options.at_least}, the first too, are needed\n"
         )
     return 0 if enough else 1
+
+
+def _tasks(run: Path, prefix: str) -> set[int]:
+    return {int(path.name.removeprefix(prefix)) for path in run.glob(f"{prefix}*")}
 
 
 def _last_lines(run: Path, task: int) -> str:

@@ -1,7 +1,8 @@
 """Ray on one node of an allocation: ``python -m cluster.slurm.node``, started by the batch script on every node.
 
-The first task starts the head, writes its address into the run's folder for the others, and every task writes a file
-``up.N`` there when its node has joined (see `cluster.slurm.gather`). SIGTERM stops Ray and ends the task.
+The first task starts the head and writes its address into the run's folder for the others. Every task writes a file
+``up.N`` there when its node has joined, or ``down.N`` when it cannot (see `cluster.slurm.gather`). SIGTERM stops Ray
+and ends the task.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from cluster.files import write_atomic
 ADDRESS: Final = "address"
 STEP: Final = "step"
 UP: Final = "up."
+DOWN: Final = "down."
 _PREFIX: Final = "eiann-"
 _LOCK: Final = "lock"
 _SETTLED_SECONDS: Final = 600  # younger folders may still be on their way to a lock
@@ -64,6 +66,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return node.serve(stop)
     except (NodeError, OSError) as error:
         sys.stderr.write(f"{socket.gethostname()}: {error}\n")
+        write_atomic(options.run / f"{DOWN}{task}", socket.gethostname())
         return 1
 
 
@@ -96,7 +99,7 @@ class RayNode:
         raise NodeError(f"ray start failed {_ATTEMPTS} times; see the lines above")
 
     def _serve_once(self, stop: list[int]) -> tuple[bool, int]:
-        head, worker_ports = self._task == 0, free_ports(self._ip, 4)
+        head, worker_ports = self._task == 0, free_ports(self._ip, 5)
         gcs = f"{self._ip}:{worker_ports[0]}" if head else self._head(stop)
         if gcs is None:
             return False, 0
@@ -133,7 +136,7 @@ class RayNode:
         ray = str(beside) if beside.exists() else shutil.which("ray")
         if ray is None:
             raise NodeError(f"there is no command ray, neither beside {sys.executable} nor in PATH")
-        first, manager, agent, dashboard = ports
+        first, manager, agent, dashboard, client = ports
         command = [ray, "start", "--block", "--disable-usage-stats", "--log-style=record"]
         command += [f"--num-cpus={self._cpus}", f"--num-gpus={visible_gpus()}"]
         command += [f"--object-store-memory={_OBJECT_STORE_BYTES}", f"--temp-dir={self._temporary}"]
@@ -141,7 +144,7 @@ class RayNode:
         command += [f"--node-ip-address={self._ip}", f"--node-manager-port={manager}"]
         command += [f"--dashboard-agent-listen-port={agent}", "--min-worker-port=0", "--max-worker-port=0"]
         if self._task == 0:
-            command += ["--head", f"--port={first}", "--ray-client-server-port=0"]
+            command += ["--head", f"--port={first}", f"--ray-client-server-port={client}"]
             command += [f"--include-dashboard={str(self._dashboard).lower()}"]
             return [*command, "--dashboard-host=127.0.0.1", f"--dashboard-port={dashboard}"]
         return [*command, f"--address={gcs}"]

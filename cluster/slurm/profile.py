@@ -112,7 +112,7 @@ class SlurmProfile(Profile):
     @property
     def seconds_to_finish(self) -> float | None:
         """What is left of the time between signal and walltime when Ray has been stopped."""
-        return max(self.signal_seconds / 2, self.signal_seconds - _MARGIN_SECONDS)
+        return max(self.signal_seconds / 2, float(self.signal_seconds - _MARGIN_SECONDS))
 
     def with_resources(self, wanted: Resources) -> SlurmProfile:
         """The profile with what a job asks for in place of its own: whatever is not left to the site."""

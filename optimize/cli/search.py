@@ -65,6 +65,7 @@ def optimize(
     address: AddressOption = None,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Of the sampler.")] = 0,
     executor: ExecutorOption = None,
+    go_on: Annotated[bool, typer.Option("--resume", help="If the study of that --name exists, go on with it.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Check everything, show the plan, run nothing.")] = False,
     grace_seconds: GraceOption = None,
     stop_after: StopOption = None,
@@ -79,6 +80,17 @@ def optimize(
     from optimize.study import check_free
     from optimize.study.storage import check_storage
 
+    if go_on and name is not None and (studies / name / "spec.yaml").is_file():
+        resume(
+            str(studies / name),
+            pack=pack,
+            cpus_per_pack=cpus_per_pack,
+            gpus_per_pack=gpus_per_pack,
+            address=address,
+            grace_seconds=grace_seconds,
+            stop_after=stop_after,
+        )
+        return
     options = key_values(sampler_option or (), "--sampler-option")
     plan = Plan.make(
         space,

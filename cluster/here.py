@@ -2,44 +2,45 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shlex
-import shutil
 import signal
 import subprocess
 import sys
 import time
-from collections import deque
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TypeVar
+from typing import Annotated, Literal
 
-from pydantic import ValidationError
+from pydantic import Field
 
 from cluster.errors import ClusterError
-from cluster.files import write_atomic
-from cluster.job import NAME, Job, JobSpec, JobState, JobStatus, Record, Resources
+from cluster.following import POLL_SECONDS, log_lines
+from cluster.job import Job, JobSpec, JobState, JobStatus, Record
 from cluster.process import ProcessId
-from cluster.profile import HereProfile
+from cluster.profile import Profile
+from cluster.records import Records, read_record, working_folder
+from cluster.storage import Place
 from cluster.supervise import EXIT, LOG, PROCESS
 
-_JOB = "job.json"
-_POLL_SECONDS = 0.1
-Model = TypeVar("Model", bound=Record)
 _START_SECONDS = 120.0  # generous: the home of a busy machine may be a network disk
 
 
-class _Submission(Record):
-    """``job.json``: what was asked for. Of the environment only the names."""
+class HereProfile(Profile):
+    """This machine.
 
-    name: str
-    command: tuple[str, ...]
-    cwd: Path
-    variables: tuple[str, ...]
-    resources: Resources
-    submitted: datetime
+    Args:
+        grace_seconds: how long a job may take to end after it was told to, before it is killed.
+    """
+
+    kind: Literal["here"] = "here"
+    grace_seconds: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 30.0
+
+    @property
+    def place(self) -> Place:
+        """This machine."""
+        return Place(submitter=True)
 
 
 class _Processes(Record):
@@ -79,6 +80,7 @@ class HereRunner:
     def __init__(self, profile: HereProfile, folder: Path) -> None:
         self.profile = profile
         self.folder = folder.absolute()
+        self._records = Records(folder)
 
     def render(self, spec: JobSpec) -> str:
         """The command line, the folder and the names of the variables."""
@@ -86,7 +88,7 @@ class HereRunner:
         return "\n".join(
             [
                 "on this machine, detached from the terminal:",
-                f"  cd {shlex.quote(str(_cwd(spec)))}",
+                f"  cd {shlex.quote(str(working_folder(spec)))}",
                 *(f"  export {name}=..." for name in variables),
                 f"  {shlex.join(spec.command)}",
                 f"records and log: {self.folder / spec.name}",
@@ -96,36 +98,22 @@ class HereRunner:
     def submit(self, spec: JobSpec) -> Job:
         """Start the command; returns when it runs."""
         _check(spec)
-        folder = self.folder / spec.name
-        try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            folder.mkdir()  # the name is taken by whoever makes the folder
-        except FileExistsError:
-            state = self.status(spec.name).state.value if folder.is_dir() else "in the way"
-            raise ClusterError(
-                f"{spec.name}: a job of that name is {state} in {self.folder}; choose another name"
-            ) from None
-        except OSError as error:
-            raise ClusterError(f"{self.folder}: cannot keep jobs there: {error.strerror}") from None
-        try:
+        with self._records.claim(spec, self.profile) as folder:
             self._start(spec, folder)
-        except ClusterError:
-            shutil.rmtree(folder)
-            raise
         return Job(spec.name, self)
 
     def jobs(self) -> list[JobStatus]:
         """Every job on record, in the order of submission."""
-        names = [path.parent.name for path in self.folder.glob(f"*/{_JOB}")]
-        return sorted((self.status(name) for name in names), key=lambda status: (status.submitted, status.name))
+        found = (self.status(name) for name in self._records.names(self.profile.site))
+        return sorted(found, key=lambda status: (status.submitted, status.name))
 
     def status(self, name: str) -> JobStatus:
         """Where the job stands, from its records and the processes that they name."""
-        submission = self._submission(name)
-        processes = _read(_Processes, self.folder / name / PROCESS)
+        submission = self._records.submission(name)
+        processes = read_record(_Processes, self.folder / name / PROCESS)
         running = processes is not None and processes.alive()
         # Read after the look at the processes: a job that ended in between has left its exit code by now.
-        exited = _read(_Exit, self.folder / name / EXIT)
+        exited = read_record(_Exit, self.folder / name / EXIT)
         started = processes.started if processes else None
         if exited is not None:
             state, detail = _outcome(exited)
@@ -139,13 +127,13 @@ class HereRunner:
 
     def logs(self, name: str, *, follow: bool = False, tail: int | None = None) -> Iterator[str]:
         """The lines of the job's log; with ``tail`` only the last so many of those written by now."""
-        self._submission(name)
-        return self._lines(name, follow=follow, tail=tail)
+        self._records.submission(name)
+        return log_lines(self.folder / name / LOG, lambda: self.status(name).state.ended, follow=follow, tail=tail)
 
     def cancel(self, name: str) -> JobStatus:
         """SIGTERM to the job, SIGKILL after the profile's grace time; returns when it is gone."""
-        self._submission(name)
-        processes = _read(_Processes, self.folder / name / PROCESS)
+        self._records.submission(name)
+        processes = read_record(_Processes, self.folder / name / PROCESS)
         if processes is None or self.status(name).state.ended:
             return self.status(name)
         if processes.supervisor is not None and processes.supervisor.send(signal.SIGTERM):
@@ -162,19 +150,10 @@ class HereRunner:
         status = self.status(name)
         if not status.state.ended:
             raise ClusterError(f"{name}: is {status.state.value}; cancel it first")
-        shutil.rmtree(self.folder / name)
+        self._records.remove(name)
 
     def _start(self, spec: JobSpec, folder: Path) -> None:
         environment = {**self.profile.environment, **spec.environment}
-        submission = _Submission(
-            name=spec.name,
-            command=spec.command,
-            cwd=_cwd(spec),
-            variables=tuple(sorted(environment)),
-            resources=spec.resources,
-            submitted=datetime.now(UTC),
-        )
-        write_atomic(folder / _JOB, submission.model_dump_json(indent=2) + "\n")
         # -P: a folder named like one of our packages in the job's working folder is not imported instead of it.
         command = [sys.executable, "-P", "-m", "cluster.supervise"]
         command += ["--grace", str(self.profile.grace_seconds)]
@@ -184,7 +163,7 @@ class HereRunner:
         try:
             answer = subprocess.run(
                 command,
-                cwd=submission.cwd,
+                cwd=working_folder(spec),
                 env={**os.environ, **environment},
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
@@ -199,43 +178,11 @@ class HereRunner:
             reason = answer.stderr.strip().splitlines()[-1:] or ["no reason given"]
             raise ClusterError(f"{spec.name}: the command did not start: {reason[0]}")
 
-    def _submission(self, name: str) -> _Submission:
-        submission = _read(_Submission, self.folder / name / _JOB) if NAME.fullmatch(name) else None
-        if submission is None:
-            known = sorted(path.parent.name for path in self.folder.glob(f"*/{_JOB}"))
-            raise ClusterError(f"{name}: no such job in {self.folder}; known: {', '.join(known) or 'none'}")
-        return submission
-
     def _wait(self, name: str, seconds: float) -> bool:
         deadline = time.monotonic() + seconds
         while not (ended := self.status(name).state.ended) and time.monotonic() < deadline:
-            time.sleep(_POLL_SECONDS)
+            time.sleep(POLL_SECONDS)
         return ended
-
-    def _lines(self, name: str, *, follow: bool, tail: int | None) -> Iterator[str]:
-        log = self.folder / name / LOG
-        while follow and not log.exists() and not self.status(name).state.ended:
-            time.sleep(_POLL_SECONDS)
-        if not log.exists():
-            return
-        with log.open(encoding="utf-8", errors="replace") as file:
-            if tail is not None:
-                yield from (line.rstrip("\n") for line in deque(file, maxlen=tail))
-            rest = ""
-            while True:
-                # Asked before reading: what it wrote until it ended is read in this round.
-                last_round = not follow or self.status(name).state.ended
-                *lines, rest = (rest + file.read()).split("\n")
-                yield from lines
-                if last_round:
-                    break
-                time.sleep(_POLL_SECONDS)
-            if rest:
-                yield rest
-
-
-def _cwd(spec: JobSpec) -> Path:
-    return (spec.cwd or Path.cwd()).resolve()
 
 
 def _check(spec: JobSpec) -> None:
@@ -245,8 +192,8 @@ def _check(spec: JobSpec) -> None:
         raise ClusterError(f"{spec.name}: asks for {wanted.nodes} nodes; kind 'here' has 1")
     if wanted.cpus is not None and wanted.cpus > cores:
         raise ClusterError(f"{spec.name}: asks for {wanted.cpus} cores; this machine has {cores}")
-    if not _cwd(spec).is_dir():
-        raise ClusterError(f"{spec.name}: the folder to run in, {_cwd(spec)}, does not exist")
+    if not working_folder(spec).is_dir():
+        raise ClusterError(f"{spec.name}: the folder to run in, {working_folder(spec)}, does not exist")
 
 
 def _outcome(exited: _Exit) -> tuple[JobState, str]:
@@ -257,13 +204,3 @@ def _outcome(exited: _Exit) -> tuple[JobState, str]:
     if exited.code < 0:
         return JobState.FAILED, f"killed by {signal.Signals(-exited.code).name}"
     return (JobState.FAILED, f"exit code {exited.code}") if exited.code else (JobState.DONE, "")
-
-
-def _read(model: type[Model], path: Path) -> Model | None:
-    """The record, or None where it was not written yet."""
-    try:
-        return model.model_validate(json.loads(path.read_text(encoding="utf-8")))
-    except FileNotFoundError:
-        return None
-    except (json.JSONDecodeError, ValidationError) as error:
-        raise ClusterError(f"not a record of a job: {str(error).splitlines()[0]}", location=str(path)) from None

@@ -48,6 +48,10 @@ class JobSpec(Record):
         cwd: the folder it runs in; None means the submitter's.
         environment: variables on top of the submitter's. Only their names are recorded: values may be passwords.
         resources: what it needs.
+        files: small text files that travel with the job where it shares no disk with the submitter, by name; it finds
+            them in the folder that `cluster.Profile.files_folder` says.
+        progress: a command line that prints how far the job is. Where jobs are restarted it is asked before each run:
+            the same answer again and again means that the job is stuck.
 
     Raises:
         ClusterError: the name is none.
@@ -58,6 +62,8 @@ class JobSpec(Record):
     cwd: Path | None = None
     environment: dict[str, str] = Field(default={}, repr=False)
     resources: Resources = Resources()
+    files: dict[str, str] = Field(default={}, repr=False)
+    progress: tuple[str, ...] = ()
 
     @field_validator("name")
     @classmethod
@@ -70,7 +76,11 @@ class JobSpec(Record):
 
 
 class JobState(StrEnum):
-    """Where a job stands. ``LOST``: it vanished without leaving an exit code, killed or with the machine."""
+    """Where a job stands.
+
+    ``LOST``: it vanished without leaving an exit code, killed or with the machine. ``UNKNOWN``: its scheduler does not
+    answer.
+    """
 
     QUEUED = "queued"
     RUNNING = "running"
@@ -79,11 +89,12 @@ class JobState(StrEnum):
     CANCELLED = "cancelled"
     TIMEOUT = "timeout"
     LOST = "lost"
+    UNKNOWN = "unknown"
 
     @property
     def ended(self) -> bool:
         """Whether nothing of the job runs or will run."""
-        return self not in (JobState.QUEUED, JobState.RUNNING)
+        return self not in (JobState.QUEUED, JobState.RUNNING, JobState.UNKNOWN)
 
 
 @dataclass(frozen=True)

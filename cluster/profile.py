@@ -1,97 +1,82 @@
-"""Profiles: one typed YAML file per site that says how jobs are run there."""
+"""What every profile has: one typed YAML file per site that says how jobs are run there."""
 
 from __future__ import annotations
 
-from difflib import get_close_matches
-from pathlib import Path
-from typing import Annotated, Literal
+from pathlib import PurePosixPath
+from typing import Annotated
 
-import yaml
-from pydantic import Field, ValidationError
-from pydantic_core import ErrorDetails
+from pydantic import Field, field_validator
 
-from cluster.errors import ClusterError
 from cluster.job import Record
+from cluster.secrets import password_in_url, secret_names
+from cluster.storage import Place
 
 
-class HereProfile(Record):
-    """This machine.
+class Profile(Record):
+    """Base of the profiles; each kind adds its own fields in its own file, and joins the table `cluster.kinds.KINDS`.
 
     Args:
+        kind: which kind of cluster.
         environment: variables that every job gets.
-        grace_seconds: how long a job may take to end after it was told to, before it is killed.
+        python: the Python that has this package there; left out, the one that submits. For images and for set-up lines
+            that bring an environment of their own.
+        storage: URL for the study's storage.
     """
 
-    kind: Literal["here"] = "here"
+    kind: str
     environment: dict[str, str] = {}
-    grace_seconds: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 30.0
+    python: Annotated[str, Field(min_length=1)] | None = None
+    storage: Annotated[str, Field(min_length=1)] | None = None
 
+    @field_validator("environment")
+    @classmethod
+    def _without_secrets(cls, environment: dict[str, str]) -> dict[str, str]:
+        if names := secret_names(environment):
+            raise ValueError(
+                f"the variable {names[0]} is a secret by its name, and profiles are shown around; {cls.secrets_go()}"
+            )
+        return environment
 
-Profile = HereProfile
-KINDS: dict[str, type[Profile]] = {"here": HereProfile}
+    @field_validator("storage")
+    @classmethod
+    def _without_password(cls, storage: str | None) -> str | None:
+        if storage is not None and password_in_url(storage):
+            raise ValueError(
+                "a URL without a password is right; that comes from PGPASSWORD, or ~/.pgpass with mode 600"
+            )
+        return storage
 
+    @classmethod
+    def secrets_go(cls) -> str:
+        """Where a job's secrets come from, for an error."""
+        return "export it before you submit"
 
-def load_profile(path: Path | str) -> Profile:
-    """Read and check a profile.
+    @property
+    def site(self) -> str:
+        """What profiles whose jobs are known to the same scheduler have in common: it is asked once for all of them."""
+        return self.kind
 
-    Raises:
-        ClusterError: with file, line and key, what was found and what would be right.
+    @property
+    def ray_address(self) -> str | None:
+        """The ``--address`` for a driver that runs as a job here; None where it starts a Ray of its own."""
+        return None
 
-    Example:
-        A file with the one line ``kind: here`` is a whole profile.
-    """
-    text = _text(Path(path))
-    try:
-        node = yaml.compose(text, Loader=yaml.SafeLoader)
-        data = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise _not_yaml(error, path) from None
-    if not isinstance(data, dict) or node is None:
-        raise ClusterError("a profile is a mapping such as 'kind: here'", location=f"{path}:1")
-    kind = data.get("kind")
-    model = KINDS.get(kind) if isinstance(kind, str) else None
-    if model is None:
-        found = f"found {kind!r}" if "kind" in data else "missing"
-        raise ClusterError(f"kind: {found}; available: {', '.join(KINDS)}", location=f"{path}:{_line(node, ('kind',))}")
-    try:
-        return model.model_validate(data)
-    except ValidationError as error:
-        first = error.errors()[0]
-        raise ClusterError(_say(first, model), location=f"{path}:{_line(node, first['loc'])}") from None
+    @property
+    def seconds_to_finish(self) -> float | None:
+        """How long the driver may take after the signal that announces the walltime; None where there is no such."""
+        return None
 
+    @property
+    def remote_studies(self) -> PurePosixPath | None:
+        """Where studies lie on a site that does not share the submitter's disk; None where they lie as they do here."""
+        return None
 
-def _text(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise ClusterError(f"{path}: cannot read the profile: {error.strerror}") from None
-    except UnicodeDecodeError:
-        raise ClusterError(f"{path}: is not a text file; a profile is YAML in UTF-8") from None
+    @property
+    def files_folder(self) -> PurePosixPath | None:
+        """Where a job finds the files that travelled with it; None where it finds them where they are."""
+        return None
 
-
-def _not_yaml(error: yaml.YAMLError, path: Path | str) -> ClusterError:
-    mark = error.problem_mark if isinstance(error, yaml.MarkedYAMLError) else None
-    problem = error.problem if isinstance(error, yaml.MarkedYAMLError) else str(error)
-    return ClusterError(f"not YAML: {problem}", location=f"{path}:{mark.line + 1}" if mark else str(path))
-
-
-def _say(error: ErrorDetails, model: type[Record]) -> str:
-    key = ".".join(str(part) for part in error["loc"])
-    if error["type"] != "extra_forbidden":
-        return f"{key}: found {error['input']!r}; {error['msg'][0].lower()}{error['msg'][1:]}"
-    close = get_close_matches(key, model.model_fields, n=1)
-    hint = f"did you mean {close[0]}?" if close else f"known: {', '.join(model.model_fields)}"
-    return f"{key}: unknown key; {hint}"
-
-
-def _line(node: yaml.Node, path: tuple[int | str, ...]) -> int:
-    """The line, from 1, of the deepest key of the path that stands in the file."""
-    line = node.start_mark.line + 1
-    for part in path:
-        if not isinstance(node, yaml.MappingNode):
-            break
-        found = next(((key, value) for key, value in node.value if key.value == part), None)
-        if found is None:
-            break
-        line, node = found[0].start_mark.line + 1, found[1]
-    return line
+    @property
+    def place(self) -> Place:
+        """Where a driver runs, as far as its storage is concerned."""
+        return Place()

@@ -32,7 +32,7 @@ class Runner(Protocol):
         ...
 
     def jobs(self) -> list[JobStatus]:
-        """Every job on record, in the order of submission."""
+        """Every job on record that was sent to the profile's site, in the order of submission."""
         ...
 
     def status(self, name: str) -> JobStatus:

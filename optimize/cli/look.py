@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from optimize.study import Study
+
+
+_JOB_COLUMNS: Final = ("job", "state", "submitted", "detail")
 
 
 class Table(StrEnum):
@@ -32,6 +35,7 @@ def add_to(app: typer.Typer) -> None:
 
 def status(
     study: Annotated[str | None, typer.Argument(metavar="[STUDY]", help="A study; left out, all of them.")] = None,
+    count: Annotated[bool, typer.Option("--count", help="Only the number of trials of STUDY that ended.")] = False,
     studies: StudiesOption = STUDIES,
 ) -> None:
     """Show how far studies and submitted jobs are."""
@@ -42,12 +46,17 @@ def status(
     out = console()
     if study is not None:
         opened = Study.open(study_path(study, studies))
+        if count:
+            typer.echo(_summary(opened)[1])
+            return
         _show_study(opened)
+        if jobs := job_rows(opened.folder.path.parent, opened.name):
+            out.print(grid(_JOB_COLUMNS, jobs))
         return
     rows = [_summary(Study.open(path.parent)) for path in sorted(studies.glob("*/spec.yaml"))]
     out.print(grid(("study", "trials", "of", "failed", "running", "driver", "space"), rows) if rows else "no studies")
     if jobs := job_rows(studies):
-        out.print(grid(("job", "state", "submitted", "detail"), jobs))
+        out.print(grid(_JOB_COLUMNS, jobs))
 
 
 def best(

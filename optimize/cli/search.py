@@ -21,11 +21,19 @@ if TYPE_CHECKING:
     from optimize.plan import Plan
     from optimize.study import Resources, Study
     from optimize.tune.cluster import Slots
+    from optimize.tune.stopping import Stop
 
 PackOption = Annotated[int | None, typer.Option("--pack", min=1, help="Trials trained together; left out, by size.")]
 CpusOption = Annotated[float | None, typer.Option("--cpus-per-pack", help="CPUs of a pack.")]
 GpusOption = Annotated[float | None, typer.Option("--gpus-per-pack", help="GPUs of a pack; 0.25 is a quarter of one.")]
 AddressOption = Annotated[str | None, typer.Option("--address", help="Ray cluster; left out, one is started here.")]
+GraceOption = Annotated[
+    float | None,
+    typer.Option("--grace-seconds", min=0, help="For running packs, after SIGUSR1 or --stop-after; 60 if left out."),
+]
+StopOption = Annotated[
+    float | None, typer.Option("--stop-after", min=0, help="Seconds, then stop and exit with 85: more to do.")
+]
 
 
 def add_to(app: typer.Typer) -> None:
@@ -59,15 +67,32 @@ def optimize(
     address: AddressOption = None,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Of the sampler.")] = 0,
     executor: ExecutorOption = None,
+    go_on: Annotated[bool, typer.Option("--resume", help="If the study of that --name exists, go on with it.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Check everything, show the plan, run nothing.")] = False,
+    grace_seconds: GraceOption = None,
+    stop_after: StopOption = None,
     trainer: Annotated[str | None, typer.Option("--trainer", hidden=True)] = None,
 ) -> None:
-    """Search the parameters of a space: create a study and run it on Ray Tune."""
+    """Search the parameters of a space: create a study and run it on Ray Tune.
+
+    Exit codes: 0 the budget is reached; 85 more to do, after SIGUSR1 or --stop-after; 130, 143 after SIGINT, SIGTERM.
+    """
     from optimize.plan import Plan
     from optimize.space.document import NamedWithOptions
     from optimize.study import check_free
     from optimize.study.storage import check_storage
 
+    if go_on and name is not None and (studies / name / "spec.yaml").is_file():
+        resume(
+            str(studies / name),
+            pack=pack,
+            cpus_per_pack=cpus_per_pack,
+            gpus_per_pack=gpus_per_pack,
+            address=address,
+            grace_seconds=grace_seconds,
+            stop_after=stop_after,
+        )
+        return
     options = key_values(sampler_option or (), "--sampler-option")
     plan = Plan.make(
         space,
@@ -93,10 +118,14 @@ def optimize(
         return
 
     from optimize.tune.cluster import ray_cluster
+    from optimize.tune.stopping import Stop
 
-    with ray_cluster(plan.resources(), address) as slots:
+    with (
+        Stop(grace=grace_seconds, after=stop_after).listening() as stop,
+        ray_cluster(plan.resources(), address) as slots,
+    ):
         study = plan.create(chosen, studies, storage=storage, seed=seed, slots=slots.packs)
-        _run(study, slots)
+        _run(study, slots, stop)
 
 
 def resume(
@@ -106,36 +135,43 @@ def resume(
     cpus_per_pack: CpusOption = None,
     gpus_per_pack: GpusOption = None,
     address: AddressOption = None,
+    grace_seconds: GraceOption = None,
+    stop_after: StopOption = None,
     studies: StudiesOption = STUDIES,
 ) -> None:
-    """Go on with a study after any stop, to its total budget of trials."""
+    """Go on with a study after any stop, to its total budget of trials. Exit codes are those of "optimize"."""
     from optimize.study import Resources, Study
     from optimize.tune.cluster import ray_cluster
+    from optimize.tune.stopping import Stop
 
     opened = Study.open(study_path(study, studies))
     given = {"pack": pack, "cpus": cpus_per_pack, "gpus": gpus_per_pack}
     changes = {key: value for key, value in given.items() if value is not None}
     resources = Resources.model_validate({**opened.spec.resources.model_dump(), **changes})
-    with ray_cluster(resources, address) as slots:
-        _run(opened, slots, resources=resources, trials=trials)
+    stop = Stop(grace=grace_seconds, after=stop_after)
+    with stop.listening(), ray_cluster(resources, address) as slots:
+        _run(opened, slots, stop, resources=resources, trials=trials)
 
 
-def _run(study: Study, slots: Slots, *, resources: Resources | None = None, trials: int | None = None) -> None:
+def _run(
+    study: Study, slots: Slots, stop: Stop, *, resources: Resources | None = None, trials: int | None = None
+) -> None:
     from optimize.cli.look import best_table
     from optimize.cli.show import console
     from optimize.objective import objective_labels
     from optimize.results.best import refresh
     from optimize.tune.progress import progress_display
-    from optimize.tune.run import StudyStopped, run_study
+    from optimize.tune.run import run_study
+    from optimize.tune.stopping import StudyStopped
 
     screen = console()
     labels = objective_labels(study.spec.evaluation.objectives)
     try:
         with progress_display(study.name, labels, screen) as watch:
-            run_study(study, slots, resources=resources, trials=trials, watch=watch)
-    except StudyStopped as stop:
-        screen.print(f"{stop}; go on with: eiann resume {study.folder.path}", markup=False)
-        raise typer.Exit(130) from stop
+            run_study(study, slots, resources=resources, trials=trials, watch=watch, stop=stop)
+    except StudyStopped as stopped:
+        screen.print(f"{stopped}; go on with: eiann resume {study.folder.path}", markup=False)
+        raise typer.Exit(stopped.exit_code) from stopped
     refresh(study)
     best = study.best(10)
     if best.empty:

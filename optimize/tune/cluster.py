@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import atexit
 import logging
 import os
+import secrets
+import shutil
+import signal
+import sys
+import tempfile
+import threading
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
 from typing import Any, Final
 
 from eiann.errors import UserError
@@ -22,6 +31,11 @@ _ENVIRONMENT: Final[Mapping[str, str]] = {
     "RAY_TQDM": "0",
     "RAY_CHDIR_TO_TRIAL_DIR": "0",
     "RAY_AIR_NEW_OUTPUT": "0",
+    # Figures for Prometheus: three ports that answer everybody. Without the first there is one less; Ray knows no
+    # switch for the others, and goes on without them where they cannot be opened.
+    "RAY_enable_metrics_collection": "0",
+    "AUTOSCALER_METRIC_PORT": "-1",
+    "DASHBOARD_METRIC_PORT": "-1",
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
     "TUNE_DISABLE_SIGINT_HANDLER": "1",
     "TUNE_PRINT_ALL_TRIAL_ERRORS": "0",
@@ -30,6 +44,8 @@ _ENVIRONMENT: Final[Mapping[str, str]] = {
     "TUNE_GLOBAL_CHECKPOINT_S": "1000000000",
 }
 _OBJECT_STORE_BYTES: Final = 100 * 1024**2
+_GROWTH: Final[Mapping[str, str]] = {"CPU": "EIANN_RAY_CPUS", "GPU": "EIANN_RAY_GPUS"}
+"""Environment variables: what a cluster that grows by itself may come to have."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +68,8 @@ def ray_cluster(resources: Resources, address: str | None = None) -> Iterator[Sl
     """
     for key, value in _ENVIRONMENT.items():
         os.environ.setdefault(key, value)
+    if address is None and "ray" not in sys.modules and "RAY_AUTH_MODE" not in os.environ:
+        os.environ.update(RAY_AUTH_MODE="token", RAY_AUTH_TOKEN_PATH=str(_own_token()))
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", category=FutureWarning, module="ray")
         import ray
@@ -61,9 +79,29 @@ def ray_cluster(resources: Resources, address: str | None = None) -> Iterator[Sl
     _start(ray, address)
     try:
         available: Mapping[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
-        yield Slots(_slots(available, resources))
+        yield Slots(_slots(_grown(available), resources))
     finally:
         ray.shutdown()
+
+
+@cache
+def _own_token() -> Path:
+    """A token for the clusters that this process starts: Ray would take one from the home, readable for everybody.
+
+    One for all of them, for Ray reads it once. It must stand there before Ray is imported.
+    """
+    folder = Path(tempfile.mkdtemp(prefix="eiann-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    token = folder / "token"
+    token.touch(mode=0o600)
+    token.write_text(secrets.token_hex(32), encoding="ascii")
+    return token
+
+
+def _grown(available: Mapping[str, float]) -> Mapping[str, float]:
+    """What a cluster has, or what it is said to grow to where that is more: its workers come when packs wait."""
+    promised = {kind: float(os.environ.get(name, "0")) for kind, name in _GROWTH.items()}
+    return {kind: max(available.get(kind, 0.0), amount) for kind, amount in promised.items()}
 
 
 def check_here(resources: Resources) -> None:
@@ -93,6 +131,7 @@ def available_cpus() -> int:
 
 def _start(ray: Any, address: str | None) -> None:
     quiet = {"log_to_driver": False, "logging_level": logging.ERROR}
+    handler = signal.getsignal(signal.SIGTERM)
     try:
         if address is None:
             ray.init(
@@ -107,6 +146,10 @@ def _start(ray: Any, address: str | None) -> None:
     except (ConnectionError, RuntimeError, ValueError) as error:
         where = f"the Ray cluster at {address}" if address else "Ray on this machine"
         raise UserError(f"{where} cannot be reached: {' '.join(str(error).split())[:200]}") from error
+    finally:
+        # Ray puts its own in its place, which drains this machine for up to half a minute.
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, handler)
     logging.getLogger("ray").setLevel(logging.CRITICAL)
     logging.getLogger("ray.tune").setLevel(logging.CRITICAL)
 

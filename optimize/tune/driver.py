@@ -31,6 +31,7 @@ class DriverStatus:
         best: lowest value of each objective, and the number of its trial.
         last_failure: of the last failed trial.
         seconds: since the start of this run.
+        stopping: why no further packs are started, or ``None``.
     """
 
     budget: int
@@ -41,6 +42,7 @@ class DriverStatus:
     best: tuple[tuple[float, int], ...] = ()
     last_failure: str | None = None
     seconds: float = 0.0
+    stopping: str | None = None
 
     @property
     def seconds_left(self) -> float | None:
@@ -88,9 +90,24 @@ class Driver:
             seconds=time.monotonic() - self._clock,
         )
 
-    def is_finished(self) -> bool:
-        """Whether nothing is left to do and nothing is being done."""
+    @property
+    def is_complete(self) -> bool:
+        """Whether the study has its budget."""
         return not self._running and not self._alone and not self._adopted and self._open <= 0
+
+    @property
+    def is_stopping(self) -> bool:
+        """Whether no further packs are started."""
+        return self._status.stopping is not None
+
+    def is_finished(self) -> bool:
+        """Whether nothing is being done, and nothing is left to do or nothing more shall be."""
+        return not self._running if self.is_stopping else self.is_complete
+
+    def stop_starting(self, reason: str) -> None:
+        """Start no further packs. Those that are being computed may finish; the rest is for the next run."""
+        self._status = replace(self._status, stopping=reason)
+        self._watch(self.status)
 
     @property
     def _open(self) -> int:
@@ -100,7 +117,9 @@ class Driver:
 
     def next_pack(self) -> Pack | None:
         """The next pack, or ``None`` if there is none now."""
-        if self._adopted:
+        if self.is_stopping:
+            jobs = []
+        elif self._adopted:
             jobs = [self._adopted.popleft() for _ in range(min(self._pack_size, len(self._adopted)))]
         elif self._open > 0:
             jobs = self._propose()

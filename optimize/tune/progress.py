@@ -38,7 +38,7 @@ def progress_display(name: str, objectives: Sequence[str], console: Console | No
 
 
 class PlainLines:
-    """A line at the start, every ten seconds at most, and at the end."""
+    """A line at the start, every ten seconds at most, when the run is asked to stop, and at the end."""
 
     def __init__(self, name: str, objectives: Sequence[str], console: Console) -> None:
         self._name = name
@@ -46,14 +46,16 @@ class PlainLines:
         self._console = console
         self._shown_at = float("-inf")
         self._ended = False
+        self._stopping = False
 
     def __call__(self, status: DriverStatus) -> None:
         """Show a status, unless the last line is still fresh."""
         now = time.monotonic()
         ended = status.ended >= status.budget and not status.running
-        if self._ended or (now - self._shown_at < _LINE_EVERY_S and not ended):
+        news = ended or (status.stopping is not None and not self._stopping)
+        if self._ended or (now - self._shown_at < _LINE_EVERY_S and not news):
             return
-        self._shown_at, self._ended = now, ended
+        self._shown_at, self._ended, self._stopping = now, ended, status.stopping is not None
         line = f"{self._name}: " + " | ".join(describe(status, self._objectives))
         self._console.print(line, highlight=False, soft_wrap=True, markup=False)
 
@@ -84,7 +86,8 @@ class LiveDisplay:
         table = Table.grid(padding=(0, 2))
         for label, (value, number) in zip(self._objectives, status.best, strict=False):
             table.add_row("best", label, f"{value:.4g}", Text(f"trial {number}", style="dim"))
-        table.add_row("packs", "running", str(status.running), Text(_left(status, self._updated), style="dim"))
+        note = f"stopping: {status.stopping}" if status.stopping else _left(status, self._updated)
+        table.add_row("packs", "running", str(status.running), Text(note, style="dim"))
         if status.failed:
             table.add_row("failed", "trials", str(status.failed), Text(status.last_failure or "", style="yellow"))
         return Group(self._bar, table)
@@ -103,7 +106,9 @@ def describe(status: DriverStatus, objectives: Sequence[str]) -> list[str]:
     if status.failed:
         last = f", last {status.last_failure}" if status.last_failure else ""
         parts.append(f"{status.failed} failed{last}")
-    if status.seconds_left is not None and status.ended < status.budget:
+    if status.stopping:
+        parts.append(f"stopping ({status.stopping}), {status.running} packs running")
+    elif status.seconds_left is not None and status.ended < status.budget:
         parts.append(f"{duration(status.seconds_left)} left")
     return parts
 

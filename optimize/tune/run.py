@@ -6,26 +6,22 @@ import logging
 import shutil
 import signal
 import tempfile
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from types import FrameType
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from eiann.errors import UserError
 from optimize.study import Lease, Resources, Study
 from optimize.tune.driver import Driver, DriverStatus
+from optimize.tune.stopping import Stop, StudyStopped
 
 if TYPE_CHECKING:
     from optimize.tune.cluster import Slots
 
+log = logging.getLogger(__name__)
+
 Watch = Callable[[DriverStatus], None]
-_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
-
-
-class StudyStopped(Exception):  # noqa: N818
-    """The run was asked to stop, and did; the study can be resumed."""
 
 
 def run_study(
@@ -35,6 +31,7 @@ def run_study(
     resources: Resources | None = None,
     trials: int | None = None,
     watch: Watch = lambda _status: None,
+    stop: Stop | None = None,
 ) -> None:
     """Run packs on the Ray cluster that this process is connected to, until the study has its budget.
 
@@ -44,23 +41,33 @@ def run_study(
         resources: of a pack, if others than the study was made with.
         trials: the new budget, if another one.
         watch: told where the run stands.
+        stop: what asks the run to stop; signals do in any case.
 
     Raises:
         StudyBusyError: another driver runs it.
-        StudyStopped: SIGINT or SIGTERM came; everything that was recorded is durable.
+        StudyStopped: it was asked to, before the budget was reached; everything that was recorded is durable.
     """
     used = resources or study.spec.resources
-    with _logging_to(study.folder.logs / "driver.log"), _stop_requests() as stop, study.driven() as (ledger, lease):
+    stop = stop or Stop()
+    # Here and not earlier alone: Ray has put its own handler of SIGTERM in the place of whatever there was.
+    listening = stop.listening(in_run=True)
+    with _logging_to(study.folder.logs / "driver.log"), listening, study.driven() as (ledger, lease):
         if trials is not None:
             study.budget = trials
         driver = Driver(ledger, study.budget, used.pack, watch)
         watch(driver.status)
         try:
-            if not driver.is_finished():
-                _fit(study, driver, slots, used, lambda: _check(stop, lease))
+            if not driver.is_complete and not stop.is_requested:
+                _fit(study, driver, slots, used, _Check(driver, stop, lease))
         finally:
-            logging.getLogger(__name__).info("stopped at %d of %d trials", driver.status.ended, study.budget)
+            log.info("stopped at %d of %d trials", driver.status.ended, study.budget)
         watch(driver.status)
+        if not driver.is_complete:
+            if not stop.is_requested:
+                # A warning that came when Ray had its own handler and we had not yet taken its place.
+                stop.request(signal.SIGUSR1)
+            status = driver.status
+            raise StudyStopped(f"stopped at {status.ended} of {status.budget} trials ({stop.reason})", stop.exit_code)
 
 
 def _fit(study: Study, driver: Driver, slots: Slots, resources: Resources, check: Callable[[], None]) -> None:
@@ -68,7 +75,7 @@ def _fit(study: Study, driver: Driver, slots: Slots, resources: Resources, check
 
     import ray.tune
 
-    from optimize.tune.searcher import PackCallback, PackScheduler, PackSearcher, StopRequestedError
+    from optimize.tune.searcher import PackCallback, PackScheduler, PackSearcher, WaitNoLongerError
     from optimize.tune.worker import PackTrainable
 
     os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(slots.packs)
@@ -84,7 +91,7 @@ def _fit(study: Study, driver: Driver, slots: Slots, resources: Resources, check
         tuner = ray.tune.Tuner(
             placed,
             tune_config=ray.tune.TuneConfig(
-                search_alg=PackSearcher(driver, slots.packs),
+                search_alg=PackSearcher(driver, slots.packs, check),
                 scheduler=PackScheduler(),  # type: ignore[no-untyped-call]
                 num_samples=-1,
                 reuse_actors=True,
@@ -101,8 +108,8 @@ def _fit(study: Study, driver: Driver, slots: Slots, resources: Resources, check
             ),
         )
         tuner.fit()
-    except StopRequestedError as stop:
-        raise StudyStopped(f"stopped at {driver.status.ended} of {driver.status.budget} trials") from stop
+    except WaitNoLongerError:
+        log.info("%d packs were left unfinished", driver.status.running)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
 
@@ -111,33 +118,30 @@ def _name(trial: Any) -> str:
     return f"pack-{trial.config['pack'].number}-{trial.trial_id}"
 
 
-def _check(stop: threading.Event, lease: Lease) -> None:
-    from optimize.tune.searcher import StopRequestedError
+class _Check:
+    """Looks, between two events of Ray's loop, whether this driver has still the right to go on, and whether it should."""
 
-    if stop.is_set():
-        raise StopRequestedError
-    if lease.lost:
-        raise UserError("another driver took over this study, which was silent for too long; this one has stopped")
+    def __init__(self, driver: Driver, stop: Stop, lease: Lease) -> None:
+        self._driver = driver
+        self._stop = stop
+        self._lease = lease
+        self._is_first = True
 
+    def __call__(self) -> None:
+        from optimize.tune.searcher import WaitNoLongerError
 
-@contextmanager
-def _stop_requests() -> Iterator[threading.Event]:
-    """An event that SIGINT and SIGTERM set; the second such signal does what it does elsewhere."""
-    event = threading.Event()
-    if threading.current_thread() is not threading.main_thread():
-        yield event
-        return
-
-    def request(number: int, _frame: FrameType | None) -> None:
-        event.set()
-        signal.signal(number, signal.SIG_DFL if number == signal.SIGTERM else signal.default_int_handler)
-
-    before = {number: signal.signal(number, request) for number in _SIGNALS}
-    try:
-        yield event
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        stop, driver = self._stop, self._driver
+        if self._is_first:
+            # Ray Tune has a handler of its own for SIGUSR1, which leaves running packs behind.
+            stop.take_signals()
+            self._is_first = False
+        if self._lease.lost:
+            raise UserError("another driver took over this study, which was silent for too long; this one has stopped")
+        if stop.is_due:
+            raise WaitNoLongerError
+        if stop.is_requested and not driver.is_stopping:
+            log.info("asked to stop (%s): %.0f s for %d packs", stop.reason, stop.seconds_left, driver.status.running)
+            driver.stop_starting(stop.reason)
 
 
 @contextmanager

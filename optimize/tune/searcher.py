@@ -20,8 +20,11 @@ from optimize.tune.worker import PACK, RESULTS
 _REASON_LENGTH: Final = 300
 
 
-class StopRequestedError(BaseException):
-    """Somebody asked the run to stop. Not an ``Exception``: Ray would take that for a failure and tidy up for long."""
+class WaitNoLongerError(BaseException):
+    """The run stops here, whatever its packs are doing.
+
+    Not an ``Exception``: Ray would take that for a failure and tidy up for long.
+    """
 
 
 class _NotPickled:
@@ -35,16 +38,23 @@ class PackSearcher(_NotPickled, Searcher):
     """Suggests a pack whenever a slot is free.
 
     All state is the study's storage: there is nothing to save or restore, and nothing of it is ever pickled.
+
+    Args:
+        driver: forms the packs.
+        slots: packs at once.
+        check: called before a pack is formed; raises to end the run, or tells the driver to stop starting packs.
     """
 
-    def __init__(self, driver: Driver, slots: int) -> None:
+    def __init__(self, driver: Driver, slots: int, check: Callable[[], None]) -> None:
         super().__init__()
         self._driver = driver
         self._slots = slots
+        self._check = check
 
     @override
     def suggest(self, trial_id: str) -> Any:
         """The next pack, ``None`` for not now, or ``FINISHED``."""
+        self._check()
         if self._driver.is_finished():
             return str(Searcher.FINISHED)
         if self._driver.status.running >= self._slots:

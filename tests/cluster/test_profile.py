@@ -34,7 +34,7 @@ def test_every_key_is_read(tmp_path: Path) -> None:
         ("# site\nkind: pbs", ":2: kind: found 'pbs'; available: here"),
         ("kind: [here]", ":1: kind: found ['here']; available: here"),
         ("kind: here\ngrace_second: 3", ":2: grace_second: unknown key; did you mean grace_seconds?"),
-        ("kind: here\nqueue: long", ":2: queue: unknown key; known: kind, environment, grace_seconds"),
+        ("kind: here\nqueue: long", ":2: queue: unknown key; known: kind, environment, python, storage, grace_seconds"),
         ("kind: here\ngrace_seconds: -1", ":2: grace_seconds: found -1; input should be greater than or equal to 0"),
         ("kind: here\nenvironment:\n  A: x\n  B: [1]", ":4: environment.B: found [1]; input should be a valid string"),
         ("kind: here\n\tx: 1", ":2: not YAML: "),

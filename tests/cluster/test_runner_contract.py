@@ -79,7 +79,7 @@ def test_another_runner_on_the_same_folder_knows_the_same_jobs(runner: HereRunne
 def test_a_name_is_given_once(runner: HereRunner) -> None:
     runner.submit(shell("only", "echo first"))
     until_ended(runner, "only")
-    with pytest.raises(ClusterError, match=r"^only: a job of that name is done in .*; choose another name$"):
+    with pytest.raises(ClusterError, match=r"^only: a job of that name is on record in .*; choose another name$"):
         runner.submit(shell("only", "echo second"))
     assert list(runner.logs("only")) == ["first"]
 

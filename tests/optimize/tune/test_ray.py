@@ -13,7 +13,8 @@ from optimize.study import Resources, StudyBusyError
 from optimize.tune.cluster import Slots
 from optimize.tune.driver import DriverStatus
 from optimize.tune.inline import run_inline
-from optimize.tune.run import StudyStopped, run_study
+from optimize.tune.run import run_study
+from optimize.tune.stopping import StudyStopped
 from tests.optimize.conftest import MakeStudy
 
 FAILING = "tests.optimize.tune.failing"

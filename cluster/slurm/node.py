@@ -1,0 +1,263 @@
+"""Ray on one node of an allocation: ``python -m cluster.slurm.node``, started by the batch script on every node.
+
+The first task starts the head and writes its address into the run's folder for the others. Every task writes a file
+``up.N`` there when its node has joined, or ``down.N`` when it cannot (see `cluster.slurm.gather`). SIGTERM stops Ray
+and ends the task.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import fcntl
+import os
+import shutil
+import signal
+import socket
+import struct
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from types import FrameType
+from typing import Final
+
+from cluster.files import write_atomic
+
+ADDRESS: Final = "address"
+STEP: Final = "step"
+UP: Final = "up."
+DOWN: Final = "down."
+_PREFIX: Final = "eiann-"
+_LOCK: Final = "lock"
+_SETTLED_SECONDS: Final = 600  # younger folders may still be on their way to a lock
+_ATTEMPTS: Final = 3
+_OBJECT_STORE_BYTES: Final = 200 * 1024**2
+_SIOCGIFADDR: Final = 0x8915
+_POLL_SECONDS: Final = 0.1
+
+
+class NodeError(Exception):
+    """Ray cannot be started here, and why."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run Ray on this node until SIGTERM, or until it ends by itself."""
+    parser = argparse.ArgumentParser(description="Ray on one node (used by the batch script).")
+    parser.add_argument("run", type=Path, help="folder of this run, on the shared disk")
+    parser.add_argument("--cpus", type=int, required=True)
+    parser.add_argument("--scratch", default=tempfile.gettempdir(), help="folder on the node's own disk")
+    parser.add_argument("--interface", help="network interface")
+    parser.add_argument("--dashboard", action="store_true")
+    options = parser.parse_args(arguments)
+    task = int(os.environ.get("SLURM_PROCID", "0"))
+    os.umask(0o077)
+    signal.signal(signal.SIGUSR1, signal.SIG_IGN)  # a walltime signal is for the command
+    stop = _stop_on_term()
+    if task == 0:
+        write_atomic(options.run / STEP, os.environ.get("SLURM_STEP_ID", "0"))
+    try:
+        scratch = Path(os.path.expandvars(options.scratch))
+        sweep(scratch)
+        with private_folder(scratch) as temporary:
+            node = RayNode(options.run, task, temporary, address_of(options.interface), options.cpus, options.dashboard)
+            return node.serve(stop)
+    except (NodeError, OSError) as error:
+        sys.stderr.write(f"{socket.gethostname()}: {error}\n")
+        write_atomic(options.run / f"{DOWN}{task}", socket.gethostname())
+        return 1
+
+
+class RayNode:
+    """Ray's processes on this node.
+
+    Args:
+        run: folder of the run.
+        task: 0 for the head.
+        temporary: Ray's own folder.
+        ip: of this node.
+        cpus: that Ray may give away.
+        dashboard: whether the head has one.
+    """
+
+    def __init__(self, run: Path, task: int, temporary: Path, ip: str, cpus: int, dashboard: bool) -> None:
+        self._run = run
+        self._task = task
+        self._temporary = temporary
+        self._ip = ip
+        self._cpus = cpus
+        self._dashboard = dashboard
+
+    def serve(self, stop: list[int]) -> int:
+        """Start Ray and stay with it; its exit code."""
+        for _ in range(_ATTEMPTS):  # somebody may take a port between our look and Ray's
+            started, code = self._serve_once(stop)
+            if started or stop or code == 0:
+                return code
+        raise NodeError(f"ray start failed {_ATTEMPTS} times; see the lines above")
+
+    def _serve_once(self, stop: list[int]) -> tuple[bool, int]:
+        head, worker_ports = self._task == 0, free_ports(self._ip, 5)
+        gcs = f"{self._ip}:{worker_ports[0]}" if head else self._head(stop)
+        if gcs is None:
+            return False, 0
+        command = self._command(gcs, worker_ports)
+        process = subprocess.Popen(command, stdin=subprocess.DEVNULL)
+        started = False
+        try:
+            while (code := process.poll()) is None:
+                if stop:
+                    process.terminate()
+                    return started, _ended(process)
+                if not started and listens(self._ip, worker_ports[1]) and (not head or listens(*_split(gcs))):
+                    started = True
+                    if head:
+                        write_atomic(self._run / ADDRESS, gcs)
+                    write_atomic(self._run / f"{UP}{self._task}", socket.gethostname())
+                time.sleep(_POLL_SECONDS)
+        finally:
+            if process.poll() is None:
+                process.kill()
+        return started, code
+
+    def _head(self, stop: list[int]) -> str | None:
+        """The head's address, once it is there; None if the job was stopped before."""
+        file = self._run / ADDRESS
+        while not stop:
+            with contextlib.suppress(FileNotFoundError):
+                return file.read_text(encoding="ascii")
+            time.sleep(_POLL_SECONDS)
+        return None
+
+    def _command(self, gcs: str, ports: Sequence[int]) -> list[str]:
+        beside = Path(sys.executable).parent / "ray"
+        ray = str(beside) if beside.exists() else shutil.which("ray")
+        if ray is None:
+            raise NodeError(f"there is no command ray, neither beside {sys.executable} nor in PATH")
+        first, manager, agent, dashboard, client = ports
+        command = [ray, "start", "--block", "--disable-usage-stats", "--log-style=record"]
+        command += [f"--num-cpus={self._cpus}", f"--num-gpus={visible_gpus()}"]
+        command += [f"--object-store-memory={_OBJECT_STORE_BYTES}", f"--temp-dir={self._temporary}"]
+        # Nothing at the numbers that Ray takes by default: other jobs of this node may have them.
+        command += [f"--node-ip-address={self._ip}", f"--node-manager-port={manager}"]
+        command += [f"--dashboard-agent-listen-port={agent}", "--min-worker-port=0", "--max-worker-port=0"]
+        if self._task == 0:
+            command += ["--head", f"--port={first}", f"--ray-client-server-port={client}"]
+            command += [f"--include-dashboard={str(self._dashboard).lower()}"]
+            return [*command, "--dashboard-host=127.0.0.1", f"--dashboard-port={dashboard}"]
+        return [*command, f"--address={gcs}"]
+
+
+def visible_gpus() -> int:
+    """GPUs that Slurm hands out on this node. The list that it leaves is Ray's to share out."""
+    listed = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if listed is not None:
+        return len([one for one in listed.split(",") if one and one != "NoDevFiles"])
+    return int(os.environ.get("SLURM_GPUS_ON_NODE") or 0)
+
+
+def address_of(interface: str | None) -> str:
+    """This node's address: of the interface, or of the host's name, or of the first interface that is not loopback.
+
+    Raises:
+        NodeError: there is none.
+    """
+    names = [name for _, name in socket.if_nameindex()]
+    if interface is not None:
+        found = _interface_address(interface) if interface in names else None
+        if found is None:
+            raise NodeError(f"network_interface {interface!r} has no address here; there are: {', '.join(names)}")
+        return found
+    with contextlib.suppress(OSError):
+        for *_, place in socket.getaddrinfo(socket.gethostname(), None, socket.AF_INET):
+            if not str(place[0]).startswith("127."):  # what some systems make of their own name
+                return str(place[0])
+    addresses = (_interface_address(name) for name in names)
+    return next((one for one in addresses if one and not one.startswith("127.")), "127.0.0.1")
+
+
+def _interface_address(name: str) -> str | None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asking:
+        try:
+            answer = fcntl.ioctl(asking, _SIOCGIFADDR, struct.pack("256s", name.encode()[:15]))
+        except OSError:
+            return None
+    return socket.inet_ntoa(answer[20:24])
+
+
+def free_ports(ip: str, count: int) -> list[int]:
+    """Ports that nobody has at this moment, all different."""
+    with contextlib.ExitStack() as held:
+        sockets = [held.enter_context(socket.socket()) for _ in range(count)]
+        for one in sockets:
+            one.bind((ip, 0))
+        return [int(one.getsockname()[1]) for one in sockets]
+
+
+def listens(host: str, port: int) -> bool:
+    """Whether somebody takes connections there."""
+    try:
+        socket.create_connection((host, port), timeout=2).close()
+    except OSError:
+        return False
+    return True
+
+
+@contextlib.contextmanager
+def private_folder(scratch: Path) -> Iterator[Path]:
+    """A new folder for this user alone, locked while the block runs and removed after it.
+
+    Its name is short, as sockets need, and nobody can guess it and be there first.
+    """
+    folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=scratch))
+    try:
+        with (folder / _LOCK).open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def sweep(scratch: Path) -> None:
+    """Remove this user's folders that nobody holds any more: a node that fell, or a job that was killed, left them."""
+    for folder in scratch.glob(f"{_PREFIX}*"):
+        try:
+            found = folder.lstat()
+            if found.st_uid != os.getuid() or folder.is_symlink() or time.time() - found.st_mtime < _SETTLED_SECONDS:
+                continue
+            with (folder / _LOCK).open("r+") as lock:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                shutil.rmtree(folder, ignore_errors=True)
+        except OSError:  # in use, or another task was quicker
+            continue
+
+
+def _stop_on_term() -> list[int]:
+    """A list that is empty until SIGTERM comes."""
+    came: list[int] = []
+
+    def note(number: int, _frame: FrameType | None) -> None:
+        came.append(number)
+
+    signal.signal(signal.SIGTERM, note)
+    return came
+
+
+def _ended(process: subprocess.Popen[bytes]) -> int:
+    try:
+        process.wait(timeout=10)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+    return 0
+
+
+def _split(address: str) -> tuple[str, int]:
+    host, _, port = address.rpartition(":")
+    return host, int(port)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,203 @@
+"""The runner "slurm": a job is a batch job that goes on in further runs, known to Slurm by one or more numbers."""
+
+from __future__ import annotations
+
+import subprocess
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+from cluster.errors import ClusterError
+from cluster.files import write_atomic
+from cluster.following import log_lines
+from cluster.job import Job, JobSpec, JobState, JobStatus
+from cluster.records import Records
+from cluster.slurm import scheduler
+from cluster.slurm.profile import SlurmProfile
+from cluster.slurm.script import LOG, MORE_TO_DO, render
+
+SCRIPT: Final = "job.sh"
+IDS: Final = "ids"
+RUNS: Final = "runs"
+EXIT: Final = "exit"
+CANCELLED: Final = "cancelled"
+_POLL_SECONDS: Final = 1.0
+_ASK_SECONDS: Final = 15.0  # between two questions to Slurm while a log is followed
+_END_SECONDS: Final = 120.0  # Slurm's own patience with a job that it ends is 30 s at most sites
+
+
+@dataclass(frozen=True)
+class _Exit:
+    """The batch script's last word."""
+
+    code: int
+    ended: datetime
+    reason: str
+
+
+class SlurmRunner:
+    """Runs jobs on Slurm; keeps the contract of `cluster.Runner`.
+
+    A job's folder must be on a disk that the nodes see. It holds, besides the record, ``job.sh``, ``log.txt``, ``ids``
+    (the numbers of the job and of its successors), ``runs`` (a line for each run), ``exit`` (the script's last word)
+    and the folder of the present run, with the token of its Ray cluster.
+
+    Args:
+        profile: of the site.
+        folder: where the records lie, one folder per job.
+    """
+
+    def __init__(self, profile: SlurmProfile, folder: Path) -> None:
+        self.profile = profile
+        self.folder = folder.absolute()
+        self._records = Records(folder)
+
+    def render(self, spec: JobSpec) -> str:
+        """The batch script."""
+        return render(spec, self.profile.with_resources(spec.resources), self.folder / spec.name)
+
+    def submit(self, spec: JobSpec) -> Job:
+        """Queue the job."""
+        script = self.render(spec)
+        checked = subprocess.run(["bash", "-n"], input=script, capture_output=True, text=True, check=False)  # noqa: S607
+        if checked.returncode != 0:
+            complaint = checked.stderr.strip().splitlines()[:1] or ["no reason given"]
+            raise ClusterError(f"{spec.name}: the set-up lines of the profile are not bash: {complaint[0]}")
+        with self._records.claim(spec, self.profile) as folder:
+            write_atomic(folder / SCRIPT, script)
+            try:
+                number = scheduler.send(folder / SCRIPT, {**self.profile.environment, **spec.environment})
+            except ClusterError as error:
+                raise ClusterError(f"{spec.name}: {error}") from None
+            try:
+                write_atomic(folder / IDS, f"{number}\n")
+            except OSError:  # nothing runs that is not on record
+                scheduler.cancel([number])
+                raise
+        return Job(spec.name, self)
+
+    def jobs(self) -> list[JobStatus]:
+        """Every job of this site on record, in the order of submission; Slurm is asked once, or twice."""
+        names = self._records.names(self.profile.site)
+        if not names:
+            return []
+        queue = self._queue_for(names)
+        return sorted((self._status(name, queue) for name in names), key=lambda status: (status.submitted, status.name))
+
+    def status(self, name: str) -> JobStatus:
+        """Where the job stands, from Slurm's queue and from what the batch script wrote."""
+        self._records.submission(name)
+        return self._status(name, self._queue_for([name]))
+
+    def logs(self, name: str, *, follow: bool = False, tail: int | None = None) -> Iterator[str]:
+        """The lines of the job's log, of all its runs."""
+        self._records.submission(name)
+        asked = -_ASK_SECONDS
+        ended = False
+
+        def has_ended() -> bool:
+            nonlocal asked, ended
+            now = time.monotonic()
+            if self._exit(name) is not None or now - asked >= _ASK_SECONDS:
+                asked = now
+                ended = self.status(name).state.ended
+            return ended
+
+        return log_lines(self.folder / name / LOG, has_ended, follow=follow, tail=tail)
+
+    def cancel(self, name: str) -> JobStatus:
+        """SIGTERM to the command; the job's end after the profile's grace time; returns when it is gone."""
+        status = self.status(name)
+        if status.state.ended:
+            return status
+        (self.folder / name / CANCELLED).touch()  # no further run begins from now on
+        if status.state is JobState.RUNNING:
+            scheduler.signal_batch(self._ids(name)[-1], "TERM")
+            self._wait(name, self.profile.grace_seconds)
+        scheduler.cancel(self._ids(name))
+        if not self._wait(name, _END_SECONDS):
+            raise ClusterError(f"{name}: Slurm was told to end it, and it is not gone after {_END_SECONDS:.0f} s")
+        if self._exit(name) is None:
+            write_atomic(self.folder / name / EXIT, f"143\n{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}\ncancelled\n")
+        return self.status(name)
+
+    def forget(self, name: str) -> None:
+        """Remove the record of an ended job."""
+        status = self.status(name)
+        if not status.state.ended:
+            raise ClusterError(f"{name}: is {status.state.value}; cancel it first")
+        self._records.remove(name)
+
+    def _queue_for(self, names: list[str]) -> Mapping[int, scheduler.QueueEntry]:
+        """Slurm's queue; and of jobs that it has forgotten and that left no word, what the accounting knows."""
+        queue = scheduler.queue()
+        lost = [self._ids(name)[-1] for name in names if self._exit(name) is None and self._ids(name)]
+        return {**scheduler.accounted([number for number in lost if number not in queue]), **queue}
+
+    def _status(self, name: str, queue: Mapping[int, scheduler.QueueEntry]) -> JobStatus:
+        submission, ids, runs = self._records.submission(name), self._ids(name), self._runs(name)
+        number = ids[-1] if ids else 0
+        # The queue was read before the exit: a job that ended in between has left its word by now.
+        entry, exited = queue.get(number), self._exit(name)
+        started = runs[-1] if runs else None
+        where = f"Slurm job {number}" + (f", run {len(runs)}" if len(runs) > 1 else "")
+        queued = entry is not None and entry.state is JobState.QUEUED
+        if exited is not None and not queued:
+            state, reason = _outcome(exited)
+            detail = f"{where}: {reason}" if reason else where
+            return JobStatus(name, state, submission.submitted, started, exited.ended, exited.code, detail)
+        if entry is None:
+            state, reason = JobState.LOST, "Slurm no longer knows it, and it left no exit code"
+        elif entry.state is JobState.DONE:  # not by its own last word
+            state, reason = JobState.LOST, "it left no exit code"
+        else:
+            state, reason = entry.state, _reason(entry)
+        detail = f"{where}: {reason}" if reason else where
+        return JobStatus(name, state, submission.submitted, None if queued else started, detail=detail)
+
+    def _ids(self, name: str) -> list[int]:
+        """Numbers of the job and its successors, the present one last."""
+        submitted = [int(line) for line in self._lines(name, IDS) if line.isdigit()]
+        # A submitter that was killed at the wrong moment left none; the job itself notes its number too.
+        return submitted or [int(line.split()[0]) for line in self._lines(name, RUNS) if line]
+
+    def _runs(self, name: str) -> list[datetime]:
+        """When each run began."""
+        return [datetime.fromisoformat(line.split()[1]) for line in self._lines(name, RUNS) if len(line.split()) > 1]
+
+    def _exit(self, name: str) -> _Exit | None:
+        lines = self._lines(name, EXIT)
+        return _Exit(int(lines[0]), datetime.fromisoformat(lines[1]), " ".join(lines[2:])) if len(lines) > 1 else None
+
+    def _lines(self, name: str, file: str) -> list[str]:
+        try:
+            return (self.folder / name / file).read_text(encoding="utf-8", errors="replace").splitlines()
+        except FileNotFoundError:
+            return []
+
+    def _wait(self, name: str, seconds: float) -> bool:
+        deadline = time.monotonic() + seconds
+        while not (ended := self.status(name).state.ended) and time.monotonic() < deadline:
+            time.sleep(_POLL_SECONDS)
+        return ended
+
+
+def _outcome(exited: _Exit) -> tuple[JobState, str]:
+    if exited.reason == "cancelled":
+        return JobState.CANCELLED, "stopped on request"
+    if exited.code == MORE_TO_DO:
+        return JobState.TIMEOUT, f"has more to do, and does not go on: {exited.reason}"
+    if exited.code:
+        return JobState.FAILED, exited.reason or f"exit code {exited.code}"
+    return JobState.DONE, exited.reason
+
+
+def _reason(entry: scheduler.QueueEntry) -> str:
+    if entry.state is JobState.RUNNING:
+        return "" if entry.word == "RUNNING" else entry.word.lower()
+    if entry.state is JobState.TIMEOUT:
+        return "ended by its walltime, before the command had finished; a longer signal_seconds gives it more time"
+    return entry.reason if entry.state is JobState.QUEUED else f"{entry.word.lower()} {entry.reason}".strip()

@@ -1,0 +1,111 @@
+"""A real Ray head with its Jobs server, for a test: own folder, own ports, own token, ended by its own process id."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import requests
+
+SECONDS = 180
+
+
+@dataclass(frozen=True)
+class Head:
+    """Where it is, and what opens it."""
+
+    address: str
+    token: str
+    token_file: Path
+    folder: Path
+    pid: int
+
+    def processes(self) -> list[int]:
+        """Everything that belongs to it: processes that name its folder, which is its own."""
+        found = []
+        for entry in Path("/proc").iterdir():
+            if not entry.name.isdigit():
+                continue
+            try:
+                named = entry.joinpath("cmdline").read_bytes() + entry.joinpath("environ").read_bytes()
+            except OSError:
+                continue
+            if os.fsencode(str(self.folder)) in named:
+                found.append(int(entry.name))
+        return found
+
+
+@contextmanager
+def ray_head(cpus: int = 1) -> Iterator[Head]:
+    """Start one and wait until its Jobs server answers."""
+    # A path of a UNIX socket has 107 bytes; pytest's own folders are too long for Ray.
+    folder = Path(tempfile.mkdtemp(prefix="er-"))
+    token = secrets.token_hex(32)
+    token_file = folder / "token"
+    token_file.touch(mode=0o600)
+    token_file.write_text(token)
+    port = _free_port()
+    command = [
+        str(Path(sys.executable).with_name("ray")), "start", "--head", "--block", "--port=0",
+        "--dashboard-host=127.0.0.1", f"--dashboard-port={port}", f"--dashboard-agent-listen-port={_free_port()}",
+        f"--temp-dir={folder / 't'}",
+        "--min-worker-port=0", "--max-worker-port=0", f"--ray-client-server-port={_free_port()}", "--num-gpus=0",
+        f"--num-cpus={cpus}", "--object-store-memory=100000000", "--include-log-monitor=false", "--disable-usage-stats",
+    ]  # fmt: skip
+    environment = {**os.environ, "RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN_PATH": str(token_file)}
+    environment |= {"RAY_enable_metrics_collection": "0"}
+    log = folder / "out"
+    with log.open("wb") as out:
+        process = subprocess.Popen(
+            command, env=environment, stdout=out, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, umask=0o077
+        )
+    head = Head(f"http://127.0.0.1:{port}", token, token_file, folder, process.pid)
+    try:
+        _wait(head, process, log)
+        yield head
+    finally:
+        _end(head, process)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _wait(head: Head, process: subprocess.Popen[bytes], log: Path) -> None:
+    deadline = time.monotonic() + SECONDS
+    while True:
+        assert process.poll() is None, log.read_text()
+        assert time.monotonic() < deadline, log.read_text()
+        with suppress(requests.exceptions.RequestException):
+            opening = {"Authorization": f"Bearer {head.token}"}
+            if requests.get(f"{head.address}/api/jobs/", headers=opening, timeout=5).ok:
+                return
+        time.sleep(0.2)
+
+
+def _end(head: Head, process: subprocess.Popen[bytes]) -> None:
+    process.send_signal(signal.SIGTERM)
+    try:
+        process.wait(3)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+    while left := head.processes():  # some of them drain for half a minute; they are known by the folder, which is ours
+        for pid in left:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        time.sleep(0.1)
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

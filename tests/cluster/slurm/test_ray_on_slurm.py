@@ -1,0 +1,204 @@
+"""Studies on a real Ray over two hosts of a real Slurm: from the command to the result, whatever happens meanwhile."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+import yaml
+
+from cluster import Jobs, JobState, JobStatus
+from optimize.cli.app import run
+from optimize.study import Study
+from tests.cluster.slurm.hosts import Hosts, lacking
+from tests.optimize.conftest import STUB, TOY
+
+SECONDS = 420
+
+
+def until(condition: Callable[[], object], what: str, seconds: float = SECONDS) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, f"waited {seconds} s for: {what}"
+        time.sleep(0.3)
+
+
+class Lab:
+    """What a member of a lab has: hosts, a profile, a folder with studies."""
+
+    def __init__(self, hosts: Hosts, folder: Path) -> None:
+        self.hosts = hosts
+        self.folder = folder
+        self.studies = folder / "studies"
+        self.jobs = Jobs(self.studies / ".jobs")
+        (folder / "toy.yaml").write_text(TOY)
+
+    def submit(self, name: str, *options: str, seconds: float = 0.0, trials: int = 16, **profile: object) -> None:
+        """Submit the toy space; with ``seconds`` its packs take so long and train nothing."""
+        shared = {"kind": "slurm", "nodes": 2, "cores": 2, "memory_gb": 1.5, "scratch": str(self.hosts.scratch)}
+        shared |= {"walltime": "30", "signal_seconds": 60, "node_wait_seconds": 240}
+        if seconds:
+            options = (*options, "--trainer", STUB)
+            shared["environment"] = {"EIANN_STUB_SECONDS": str(seconds)}
+        to = self.folder / f"{name}.yaml"
+        to.write_text(yaml.safe_dump(shared | profile))
+        what = str(self.folder / "toy.yaml")
+        command = ["submit", what, "--to", str(to), "--studies", str(self.studies), "--name", name]
+        assert run([*command, "--trials", str(trials), "--pack", "2", *options]) == 0
+
+    def number(self, name: str) -> str:
+        return (self.jobs.folder / name / "ids").read_text().split()[-1]
+
+    def results(self, name: str) -> int:
+        """Trials that are durable."""
+        return len(list((self.studies / name / "results").glob("*.json")))
+
+    def log(self, name: str) -> str:
+        return "\n".join(self.jobs.find(name).logs())
+
+    def walltime(self, name: str) -> None:
+        """What Slurm does ahead of the walltime."""
+        self.hosts.ask("scancel", "--signal=USR1", "--batch", self.number(name))
+
+    def ended(self, name: str) -> JobStatus:
+        until(lambda: self.jobs.find(name).status().state.ended, f"{name} to end:\n{self.log(name)}")
+        return self.jobs.find(name).status()
+
+    def assert_exact(self, name: str, trials: int) -> None:
+        """The study has its budget, each trial once."""
+        table = Study.open(self.studies / name).trials()
+        assert sorted(table["number"]) == list(range(trials))
+        assert set(table["state"]) <= {"COMPLETE", "FAIL", "PRUNED"}
+        assert table.loc[table["state"] == "FAIL", "failure"].str.contains("not finite").all()
+
+    def figures(self, name: str, case: str) -> None:
+        """Seconds from the submission to the first trial and to the end, for who runs the tests with ``-s``."""
+        status = self.jobs.find(name).status()
+        first = Study.open(self.studies / name).trials()["finished"].min()
+        assert status.ended is not None
+        seconds = {
+            "first_trial": (datetime.fromisoformat(str(first)) - status.submitted).total_seconds(),
+            "result": (status.ended - status.submitted).total_seconds(),
+        }
+        print("FIGURES", json.dumps({"case": case, **{key: round(value, 1) for key, value in seconds.items()}}))
+
+
+@pytest.fixture(scope="module")
+def hosts() -> Iterator[Hosts]:
+    if reason := lacking():
+        pytest.skip(reason)
+    hosts = Hosts(nodes=2, cpus=4)
+    before = os.environ["PATH"]
+    try:
+        hosts.start()
+        os.environ["PATH"] = f"{hosts.tools}:{before}"
+        yield hosts
+    finally:
+        os.environ["PATH"] = before
+        hosts.stop()
+
+
+@pytest.fixture
+def lab(hosts: Hosts, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Lab]:
+    monkeypatch.chdir(tmp_path)
+    lab = Lab(hosts, tmp_path)
+    yield lab
+    for status in lab.jobs.all():
+        if not status.state.ended:
+            hosts.ask("scancel", *(lab.jobs.folder / status.name / "ids").read_text().split())
+    until(lambda: not hosts.ask("squeue", "--noheader"), "the jobs to leave the nodes", 60)
+
+
+def test_a_study_that_meets_its_walltime_is_requeued_and_has_exactly_its_budget(lab: Lab) -> None:
+    lab.submit("demo", trials=60)
+    until(lambda: lab.results("demo") > 0, "the first results")
+    lab.walltime("demo")
+    status = lab.ended("demo")
+    log = lab.log("demo")
+    assert (status.state, status.exit_code) == (JobState.DONE, 0), log
+    assert log.count("Ray is up on 2 of 2 nodes") == 2
+    assert "run 2" in status.detail
+    lab.assert_exact("demo", 60)
+    lab.figures("demo", "walltime signal once, real training")
+    packs = Study.open(lab.studies / "demo").trials()["pack"]
+    assert packs.nunique() >= 30
+    left = lab.hosts.inside("n2", "ls", str(lab.hosts.scratch)).stdout
+    assert left == "", "nothing is left on the node's disk"
+
+
+@pytest.mark.long
+def test_submit_to_result_on_two_nodes(lab: Lab) -> None:
+    lab.submit("plain", trials=8)
+    assert lab.ended("plain").state is JobState.DONE, lab.log("plain")
+    lab.assert_exact("plain", 8)
+    lab.figures("plain", "submit to result")
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("restart", ["requeue", "successor"])
+def test_the_walltime_itself_twice_and_still_exactly_the_budget(lab: Lab, restart: str) -> None:
+    # 48 packs of 8 s, at most 4 at once: 96 s of work and more; a run of 2 minutes is told to finish after 1 to 1.5.
+    lab.submit("short", trials=96, seconds=10, walltime="00:02:00", signal_seconds=40, restart=restart)
+    status = lab.ended("short")
+    runs = (lab.jobs.folder / "short" / "runs").read_text().splitlines()
+    assert status.state is JobState.DONE, lab.log("short")
+    assert len(runs) >= 3
+    assert len({line.split()[0] for line in runs}) == (1 if restart == "requeue" else len(runs))
+    lab.assert_exact("short", 96)
+    lab.figures("short", f"walltime hit {len(runs) - 1} times, {restart}")
+
+
+@pytest.mark.long
+def test_a_network_that_is_cut_and_healed_costs_time_and_no_trial(lab: Lab) -> None:
+    lab.submit("cut", trials=40, seconds=5)
+    until(lambda: lab.results("cut") > 2, "the first results")
+    lab.hosts.cut("n2")
+    time.sleep(75)
+    lab.hosts.heal("n2")
+    status = lab.ended("cut")
+    assert status.state is JobState.DONE, lab.log("cut")
+    lab.assert_exact("cut", 40)
+    lab.figures("cut", "network cut for 75 s and healed")
+
+
+@pytest.mark.long
+def test_two_studies_at_once_on_the_same_nodes(lab: Lab) -> None:
+    for name in ("one", "two"):
+        lab.submit(name, trials=12, seconds=2)
+    for name in ("one", "two"):
+        assert lab.ended(name).state is JobState.DONE, lab.log(name)
+        lab.assert_exact(name, 12)
+        lab.figures(name, f"two studies at once: {name}")
+    nodes = [(lab.jobs.folder / name / "runs").read_text().split()[2] for name in ("one", "two")]
+    assert nodes == ["n[1-2]", "n[1-2]"]
+
+
+@pytest.mark.long
+def test_cancel_and_go_on_by_a_new_submission(lab: Lab) -> None:
+    lab.submit("stop", trials=24, seconds=3)
+    until(lambda: lab.results("stop") > 0, "the first results")
+    start = time.monotonic()
+    assert run(["cancel", "stop", "--studies", str(lab.studies)]) == 0
+    print("FIGURES", json.dumps({"case": "cancel", "seconds": round(time.monotonic() - start, 1)}))
+    assert lab.jobs.find("stop").status().state is JobState.CANCELLED
+    profile = str(lab.folder / "stop.yaml")
+    assert run(["submit", str(lab.studies / "stop"), "--to", profile]) == 0
+    assert lab.ended("stop").state is JobState.DONE, lab.log("stop")
+    lab.assert_exact("stop", 24)
+    assert list((lab.studies / "stop" / "logs").glob("job-*.txt"))
+
+
+@pytest.mark.long
+def test_a_node_that_is_powered_off_in_mid_pack_costs_time_and_no_trial(lab: Lab) -> None:
+    lab.submit("off", trials=24, seconds=5)
+    until(lambda: lab.results("off") > 2, "the first results")
+    lab.hosts.power_off("n2")
+    status = lab.ended("off")
+    assert status.state is JobState.DONE, lab.log("off")
+    lab.assert_exact("off", 24)
+    lab.figures("off", "node powered off in mid-pack")

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from eiann.training import evaluate as evaluate
     from eiann.training import predict as predict
     from eiann.training import train_stream as train_stream
+    from eiann.training.train import train as train
 
 _HOMES = {
     "Checkpoint": "eiann.training",

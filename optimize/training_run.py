@@ -17,6 +17,8 @@ from optimize.objective.evaluate import Progress, ReplicaRun, evaluate_replicas,
 from optimize.space.document import Instances, NamedWithOptions
 
 DEFAULT_REPLICAS: Final = 5
+PLOTS: Final = "plots"
+"""Folder of pictures in the folder of a run."""
 _VALIDATIONS: Final = 50
 
 
@@ -97,17 +99,16 @@ def reproduction(file: NetworkFile, run: RunSection, done: ReplicaRun) -> Reprod
     return Reproduction(verdict, objectives, file.provenance.objectives if file.provenance else {})
 
 
-def write_run(folder: Path, file: NetworkFile, run: RunSection, done: ReplicaRun) -> None:
+def write_run(folder: Path, file: NetworkFile, run: RunSection, done: ReplicaRun, *, pictures: bool = False) -> None:
     """Write a finished run: the folder is there, whole, or not at all.
 
     It holds ``network.yaml`` (the network with this run, for training it again), ``weights.safetensors`` (parameters
-    by name, each with the replicas in front), ``history.json`` and ``learning_curves.png``.
+    by name, each with the replicas in front), ``history.json`` and ``learning_curves.png``; with ``pictures`` also
+    ``plots/``, everything of ``eiann.plots.network_pictures`` as PNG and PDF, of the replica that did best.
 
     Raises:
         UserError: the folder exists and is not empty.
     """
-    import matplotlib.pyplot as plt
-
     from eiann import plots
     from eiann.io.networks import write_weights
 
@@ -118,7 +119,27 @@ def write_run(folder: Path, file: NetworkFile, run: RunSection, done: ReplicaRun
         write_json(temporary / "history.json", _history(done, run.seeds), sync=False)
         figure = plots.learning_curves(done.history)
         figure.savefig(temporary / "learning_curves.png", dpi=150)
-        plt.close(figure)
+        if pictures:
+            _write_pictures(temporary / PLOTS, run, done)
+
+
+def best_replica(done: ReplicaRun) -> int:
+    """The replica with the highest accuracy among those that did not fail; the first one if all failed."""
+    scores = [-1.0 if outcome.failure else outcome.features.get("accuracy", -1.0) for outcome in done.outcomes]
+    return scores.index(max(scores))
+
+
+def _write_pictures(folder: Path, run: RunSection, done: ReplicaRun) -> None:
+    from eiann.plots import network_pictures
+
+    data = load_data(run.data)
+    shown = data.test if len(data.test) else data.validation
+    folder.mkdir()
+    for name, figure in network_pictures(
+        done.network, shown, done.history, replica=best_replica(done), executor=done.history.executor
+    ):
+        figure.savefig(folder / f"{name}.png", dpi=200)
+        figure.savefig(folder / f"{name}.pdf")
 
 
 def check_free_folder(folder: Path) -> None:

@@ -11,6 +11,7 @@ from eiann.plots.curves import angle_curves, learning_curves
 from eiann.plots.decision import decision_map
 from eiann.plots.distributions import confusion_matrix, distributions
 from eiann.plots.dynamics import forward_dynamics
+from eiann.plots.gallery import network_pictures
 from eiann.plots.similarity import similarity_matrices
 from eiann.plots.weights import receptive_fields, weight_histograms, weight_matrices
 
@@ -22,6 +23,7 @@ __all__ = [
     "distributions",
     "forward_dynamics",
     "learning_curves",
+    "network_pictures",
     "receptive_fields",
     "similarity_matrices",
     "weight_histograms",

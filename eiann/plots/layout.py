@@ -170,6 +170,12 @@ def _signs(config: NetworkConfig, projections: list[tuple[Key, Key, ProjectionCo
     return {key: _common(sent.get(key) or named.get(key[1], set())) for key in keys}
 
 
+def population_signs(config: NetworkConfig) -> dict[str, int]:
+    """Sign of each population that sends anything, by ``Layer.Population``: 1, -1, or 0 for both."""
+    signs = _signs(config, _projections(config))
+    return {f"{layer}.{population}": sign for (layer, population), sign in signs.items()}
+
+
 def _common(signs: set[int]) -> int:
     return next(iter(signs)) if len(signs) == 1 else 0
 

@@ -41,8 +41,9 @@ def train(
     device: DeviceOption = None,
     executor: ExecutorOption = None,
     dtype: Annotated[Dtype | None, typer.Option("--dtype", help="float32 or float64.")] = None,
+    plots: Annotated[bool, typer.Option("--plots", help="Also write pictures of the network, PNG and PDF.")] = False,
 ) -> None:
-    """Train replicas of a network and write weights, history and plots.
+    """Train replicas of a network and write weights, history, learning curves and, with --plots, all pictures.
 
     A file written by "eiann best --export" needs no options: it repeats the evaluation that was recorded.
     """
@@ -80,7 +81,7 @@ def train(
             screen.print("the recorded objectives are reproduced exactly")
         else:
             screen.print(f"recorded objectives {compared.recorded}, now {compared.objectives}", markup=False)
-    write_run(folder, file, run, done)
+    write_run(folder, file, run, done, pictures=plots)
     screen.print(f"written to {folder}", markup=False)
 
 

@@ -1,0 +1,96 @@
+"""Studies side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+import numpy as np
+import pandas as pd
+
+from eiann.errors import UserError
+from optimize.analysis.front import hypervolume, reference_point
+from optimize.results.ranking import complete_trials, nondominated
+
+_RESAMPLES: Final = 2000
+
+
+def compare_studies(
+    studies: Mapping[str, pd.DataFrame],
+    objectives: Sequence[str],
+    *,
+    by: str | None = None,
+    budget: int | None = None,
+    seed: int = 0,
+) -> pd.DataFrame:
+    """What each study found, at the same budget and measured from the same point.
+
+    A study that had more trials has had more luck. So each is taken at ``budget`` trials: its best is the mean of the
+    lowest of as many trials drawn from it, and the hypervolume is that of its first ones.
+
+    Columns: ``study, trials, complete, failed, budget, best`` (lowest of all), ``best_low, best_mean, best_high`` (of
+    the lowest of ``budget`` trials, 95 % over resamples), ``median``, ``hypervolume``, ``seconds`` per trial, and
+    ``chance_of_best``: how often its resampled best is the lowest of all studies.
+
+    Args:
+        studies: name -> table of trials.
+        objectives: those that all have.
+        by: the objective for best and median; left out, the first.
+        budget: trials; left out, as many as the smallest study has.
+        seed: of the resamples.
+
+    Raises:
+        UserError: there is no study or no common objective, or a study has no complete trial.
+    """
+    if not studies or not objectives:
+        raise UserError("comparison: found no study or no objective that all of them have")
+    column = f"objectives.{by or objectives[0]}"
+    ended = {name: trials[trials["state"].isin(["COMPLETE", "FAIL", "PRUNED"])] for name, trials in studies.items()}
+    for name, trials in ended.items():
+        if complete_trials(trials).empty:
+            raise UserError(f"comparison: study {name!r} has no complete trial")
+        if column not in trials:
+            raise UserError(f"comparison: study {name!r} has no {column}")
+    size = budget or min(len(trials) for trials in ended.values())
+    columns = [f"objectives.{name}" for name in objectives]
+    everything = np.vstack([complete_trials(trials)[columns].to_numpy(dtype=np.float64) for trials in ended.values()])
+    point = reference_point(everything)
+    rng = np.random.default_rng(seed)
+    lowest = {name: _lowest(trials[column].to_numpy(dtype=np.float64), size, rng) for name, trials in ended.items()}
+    drawn = np.column_stack(list(lowest.values()))
+    wins = (drawn == drawn.min(1, keepdims=True)) & np.isfinite(drawn)
+    chances = (wins / np.maximum(wins.sum(1, keepdims=True), 1)).mean(0)
+    rows = []
+    for (name, trials), chance in zip(ended.items(), chances, strict=True):
+        done = complete_trials(trials)
+        values = done[column].to_numpy(dtype=np.float64)
+        best = lowest[name][np.isfinite(lowest[name])]
+        low, high = np.percentile(best, [2.5, 97.5])
+        first = complete_trials(trials.sort_values("number").head(size))[columns].to_numpy(dtype=np.float64)
+        front = first[nondominated(first)]
+        rows.append(
+            {
+                "study": name,
+                "trials": len(trials),
+                "complete": len(done),
+                "failed": int((trials["state"] == "FAIL").sum()),
+                "budget": size,
+                "best": values.min(),
+                "best_low": low,
+                "best_mean": best.mean(),
+                "best_high": high,
+                "median": float(np.median(values)),
+                "hypervolume": hypervolume(front, point),
+                "seconds": float(trials["seconds"].mean()),
+                "chance_of_best": chance,
+            }
+        )
+    return pd.DataFrame(rows).sort_values("best_mean").reset_index(drop=True)
+
+
+def _lowest(
+    values: np.ndarray[tuple[int], np.dtype[np.float64]], size: int, rng: np.random.Generator
+) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+    """The lowest of ``size`` trials drawn with replacement, many times; infinite where all of them failed."""
+    known = np.where(np.isfinite(values), values, np.inf)
+    return np.asarray(known[rng.integers(len(known), size=(_RESAMPLES, size))].min(1))

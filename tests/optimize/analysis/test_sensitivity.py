@@ -1,0 +1,178 @@
+"""Importance and sensitivity of functions whose answers are known."""
+
+from __future__ import annotations
+
+import math
+import warnings
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from eiann.errors import UserError
+from optimize.analysis import (
+    design_slopes,
+    global_sensitivity,
+    local_design,
+    local_slopes,
+    parameter_importance,
+    sobol_design,
+    sobol_indices,
+)
+from optimize.space import Parameter
+from tests.optimize.analysis.points import Floats, cube, ishigami, sampled, table
+
+CIRCLE = cube(3, -math.pi, math.pi)
+
+
+def by_parameter(found: pd.DataFrame, column: str) -> list[float]:
+    return found.set_index("parameter")[column].loc[["x1", "x2", "x3"]].tolist()
+
+
+def test_sobol_indices_of_the_ishigami_function() -> None:
+    design = sobol_design(CIRCLE, 1024)
+    points = design[[f"params.x{i}" for i in (1, 2, 3)]].to_numpy()
+    found = sobol_indices(table(points, ishigami(points)), CIRCLE, "objectives.y")
+    assert by_parameter(found, "first_order") == pytest.approx([0.314, 0.442, 0.0], abs=0.03)
+    assert by_parameter(found, "total") == pytest.approx([0.558, 0.442, 0.244], abs=0.03)
+    assert ((found["total_low"] < found["total"]) & (found["total"] < found["total_high"])).all()
+
+
+def test_a_design_with_lost_trials_says_how_many() -> None:
+    design = sobol_design(CIRCLE, 64)
+    points = design[[f"params.x{i}" for i in (1, 2, 3)]].to_numpy()
+    trials = table(points, ishigami(points))
+    trials.loc[::20, "objectives.y"] = np.nan
+    assert set(sobol_indices(trials, CIRCLE, "objectives.y")["missing"]) == {16}
+    trials.loc[::3, "objectives.y"] = np.nan
+    with pytest.raises(UserError, match="a tenth may be missing"):
+        sobol_indices(trials, CIRCLE, "objectives.y")
+
+
+def test_trials_that_are_no_design_are_refused() -> None:
+    with pytest.raises(UserError, match="5 times a power of two"):
+        sobol_indices(sampled(ishigami, CIRCLE, 32), CIRCLE, "objectives.y")
+    with pytest.raises(UserError, match="power of two, such as"):
+        sobol_design(CIRCLE, 100)
+
+
+@pytest.mark.parametrize(
+    ("method", "expected", "tolerance"),
+    [("delta", [0.21, 0.36, 0.155], 0.09), ("rbd-fast", [0.314, 0.442, 0.0], 0.08)],
+)
+def test_given_samples_of_the_ishigami_function(method: str, expected: list[float], tolerance: float) -> None:
+    found = global_sensitivity(
+        sampled(ishigami, CIRCLE, 600),
+        CIRCLE,
+        "objectives.y",
+        method=method,  # type: ignore[arg-type]
+        resamples=20,
+    )
+    assert by_parameter(found, "sensitivity") == pytest.approx(expected, abs=tolerance)
+
+
+def test_pawn_knows_what_has_no_influence() -> None:
+    def only_first(x: Floats) -> Floats:
+        return np.asarray(np.exp(3 * x[:, 0]))
+
+    found = global_sensitivity(sampled(only_first, cube(3), 500), cube(3), "objectives.y", method="pawn")
+    first, second, third = by_parameter(found, "sensitivity")
+    assert first > 0.4 > 3 * max(second, third)
+
+
+def test_sensitivity_leaves_shared_random_numbers_and_warnings_alone(capfd: pytest.CaptureFixture[str]) -> None:
+    trials = sampled(ishigami, CIRCLE, 100)
+    np.random.seed(3)  # noqa: NPY002
+    expected = np.random.random()  # noqa: NPY002
+    np.random.seed(3)  # noqa: NPY002
+    looks = warnings.formatwarning
+    global_sensitivity(trials, CIRCLE, "objectives.y", resamples=2)
+    assert np.random.random() == expected  # noqa: NPY002
+    assert warnings.formatwarning is looks
+    assert capfd.readouterr() == ("", "")
+
+
+def test_nothing_that_varies_is_an_error() -> None:
+    with pytest.raises(UserError, match="nothing varies"):
+        global_sensitivity(table(np.random.default_rng(0).random((40, 2)), np.ones(40)), cube(2), "objectives.y")
+
+
+def quadratic(x: Floats) -> Floats:
+    return np.asarray(16 * (x[:, 0] - 0.5) ** 2 + (x[:, 1] - 0.2) ** 2)
+
+
+@pytest.mark.parametrize("method", ["fanova", "pedanova"])
+def test_importance_finds_what_matters_and_what_is_noise(method: str) -> None:
+    trials = sampled(quadratic, cube(4), 120)
+    found = parameter_importance(trials, cube(4), "objectives.y", method=method, resamples=3)  # type: ignore[arg-type]
+    assert found["importance"].sum() == pytest.approx(1)
+    assert found["parameter"].iloc[0] == "x1"
+    assert (found["low"] <= found["importance"]).all()
+    assert (found["importance"] <= found["high"]).all()
+    rest = found[found["parameter"].isin(["x3", "x4"])]
+    assert (rest["importance"] < 0.15).all()
+    first = found.iloc[0]
+    assert first["low"] > first["noise"]
+
+
+def test_importance_is_the_same_for_the_same_seed() -> None:
+    trials = sampled(quadratic, cube(2), 40)
+    one, again = (parameter_importance(trials, cube(2), "objectives.y", resamples=2, seed=5) for _ in range(2))
+    pd.testing.assert_frame_equal(one, again)
+
+
+def test_importance_of_few_trials_is_refused() -> None:
+    with pytest.raises(UserError, match=r"found 4 trials with objectives\.y; at least 10"):
+        parameter_importance(sampled(quadratic, cube(2), 4), cube(2), "objectives.y")
+
+
+def plane(x: Floats) -> Floats:
+    return np.asarray(3 * x[:, 0] - 2 * x[:, 1] + 7)
+
+
+def test_local_slopes_of_a_plane() -> None:
+    trials = sampled(plane, cube(3), 80)
+    found = local_slopes(trials, cube(3), 11, ["objectives.y"]).set_index("parameter")
+    assert found["slope"].to_dict() == pytest.approx({"x1": 3.0, "x2": -2.0, "x3": 0.0}, abs=0.02)
+    assert found.index[0] == "x1"
+
+
+def test_local_slopes_are_those_around_the_trial() -> None:
+    trials = sampled(quadratic, cube(2), 400)
+    near = trials.iloc[((trials["params.x1"] - 0.9) ** 2 + (trials["params.x2"] - 0.2) ** 2).argmin()]
+    found = local_slopes(trials, cube(2), int(near["number"]), ["objectives.y"]).set_index("parameter")
+    assert found.loc["x1", "slope"] == pytest.approx(32 * (near["params.x1"] - 0.5), rel=0.15)
+    assert abs(found.loc["x2", "slope"]) < 1
+
+
+PARAMETERS = (
+    Parameter("rate", "float", low=1e-4, high=1.0, scale="log"),
+    Parameter("size", "int", low=1, high=9),
+    Parameter("kind", "categorical", choices=("a", "b", "c")),
+)
+
+
+def test_a_local_design_moves_one_parameter_at_a_time() -> None:
+    design = local_design({"rate": 0.01, "size": 9, "kind": "b"}, PARAMETERS, step=0.1)
+    assert design["moved"].tolist() == ["", "rate", "rate", "size", "kind", "kind"]
+    assert design["params.size"].tolist() == [9, 9, 9, 8, 9, 9]
+    assert design["params.kind"].tolist() == ["b", "b", "b", "b", "a", "c"]
+    assert design["shift"].tolist() == pytest.approx([0, -0.1, 0.1, -0.125, -0.5, 0.5])
+    assert design["params.rate"].iloc[2] == pytest.approx(0.01 * 10**0.4)
+
+
+def test_slopes_of_a_measured_design_have_the_spread_over_instances() -> None:
+    parameters = cube(2)
+    design = local_design({"x1": 0.5, "x2": 1.0}, parameters, step=0.1)
+    points = design[["params.x1", "params.x2"]].to_numpy()
+    rows = [
+        {"row": i, "instance": k, "y": float(plane(points[i : i + 1])[0]) + 10 * k + 0.1 * k * points[i, 0]}
+        for i in range(len(points))
+        for k in range(3)
+    ]
+    found = design_slopes(design, pd.DataFrame(rows), ["y"]).set_index("parameter")
+    assert found.loc["x1", "slope"] == pytest.approx(3.1)
+    assert found.loc["x1", "high"] == pytest.approx(3.1 + 1.96 * 0.1 / math.sqrt(3))
+    assert found.loc["x2", "slope"] == pytest.approx(-2.0)
+    assert found.loc["x2", "low"] == pytest.approx(-2.0)
+    assert found["lost"].tolist() == [0, 0]

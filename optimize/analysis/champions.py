@@ -9,7 +9,8 @@ import numpy.typing as npt
 import pandas as pd
 
 from optimize.analysis.unit import Floats
-from optimize.results.ranking import complete_trials, nondominated
+from optimize.dominance import nondominated
+from optimize.results.ranking import complete_trials
 
 
 def ranked(trials: pd.DataFrame, objectives: Sequence[str]) -> pd.DataFrame:

@@ -10,7 +10,8 @@ import pandas as pd
 
 from eiann.errors import UserError
 from optimize.analysis.front import hypervolume, reference_point
-from optimize.results.ranking import complete_trials, nondominated
+from optimize.dominance import nondominated
+from optimize.results.ranking import complete_trials
 
 _RESAMPLES: Final = 2000
 

@@ -9,7 +9,8 @@ import pandas as pd
 
 from eiann.errors import UserError
 from optimize.analysis.unit import Floats
-from optimize.results.ranking import complete_trials, nondominated
+from optimize.dominance import nondominated
+from optimize.results.ranking import complete_trials
 
 QUARTILE = 75
 """Percentile of each objective from which on it counts as bad."""

@@ -10,6 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
+from optimize.crash import crash_point
+
 TEMPORARY: Final = ".tmp"
 """Suffix of files that are being written; such a file is never read and may be removed."""
 
@@ -49,9 +51,11 @@ def replacing(path: Path, *, sync: bool = True, sync_folder: bool = True) -> Ite
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}{TEMPORARY}")
     try:
         yield temporary
+        crash_point("file.written")
         if sync:
             sync_path(temporary)
         temporary.replace(path)
+        crash_point("file.renamed")
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise

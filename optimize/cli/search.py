@@ -77,7 +77,7 @@ def optimize(
     from optimize.plan import Plan
     from optimize.space.document import NamedWithOptions
     from optimize.study import check_free
-    from optimize.study.storage import check_storage
+    from optimize.study.opening import check_storage
 
     options = key_values(sampler_option or (), "--sampler-option")
     plan = Plan.make(

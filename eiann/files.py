@@ -11,6 +11,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
+from eiann.crash import crash_point
+
 TEMPORARY: Final = ".tmp"
 """Suffix of files that are being written; such a file is never read and may be removed."""
 
@@ -50,9 +52,11 @@ def replacing(path: Path, *, sync: bool = True, sync_folder: bool = True) -> Ite
     temporary = _beside(path)
     try:
         yield temporary
+        crash_point("file.written")
         if sync:
             sync_path(temporary)
         temporary.replace(path)
+        crash_point("file.renamed")
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise

@@ -80,7 +80,7 @@ def optimize(
     from optimize.plan import Plan
     from optimize.space.document import NamedWithOptions
     from optimize.study import check_free
-    from optimize.study.storage import check_storage
+    from optimize.study.opening import check_storage
 
     if go_on and name is not None and (studies / name / "spec.yaml").is_file():
         resume(

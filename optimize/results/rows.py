@@ -13,9 +13,10 @@ from optuna.trial import FrozenTrial
 
 from optimize.space import Parameter
 from optimize.space.document import Value
+from optimize.study.database import OptunaTables
 from optimize.study.ledger import ATTEMPT, RESULT
 from optimize.study.spec import StudySpec
-from optimize.study.storage import OptunaTables, TrialStorage
+from optimize.study.storage import TrialStorage
 
 
 @dataclass

@@ -10,9 +10,10 @@ if TYPE_CHECKING:
     from optimize.study.jobs import TrialJob
     from optimize.study.lease import Lease, StudyBusyError
     from optimize.study.ledger import Ledger
+    from optimize.study.opening import open_storage, without_password
     from optimize.study.spec import NETWORK_TRAINER, Point, Resources, StudySpec
     from optimize.study.spool import Spool, TrialResult
-    from optimize.study.storage import StorageConflictError, StudyExistsError, open_storage, without_password
+    from optimize.study.storage import StorageConflictError, StudyExistsError, TakenOverError
     from optimize.study.study import Study, given_points
     from optimize.study.suggest import Suggester, trial_seed
 
@@ -30,13 +31,14 @@ _HOMES: Final = {
     "StudyFolder": "optimize.study.folder",
     "StudySpec": "optimize.study.spec",
     "Suggester": "optimize.study.suggest",
+    "TakenOverError": "optimize.study.storage",
     "TrialJob": "optimize.study.jobs",
     "TrialResult": "optimize.study.spool",
     "check_free": "optimize.study.folder",
     "given_points": "optimize.study.study",
-    "open_storage": "optimize.study.storage",
+    "open_storage": "optimize.study.opening",
     "trial_seed": "optimize.study.suggest",
-    "without_password": "optimize.study.storage",
+    "without_password": "optimize.study.opening",
 }
 
 __all__ = [
@@ -53,6 +55,7 @@ __all__ = [
     "StudyFolder",
     "StudySpec",
     "Suggester",
+    "TakenOverError",
     "TrialJob",
     "TrialResult",
     "check_free",

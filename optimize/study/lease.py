@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import logging
 import os
 import socket
 import threading
@@ -12,8 +13,12 @@ from types import TracebackType
 from typing import IO, Any, Final, Self
 from uuid import uuid4
 
+from sqlalchemy.exc import SQLAlchemyError
+
 from eiann.errors import UserError
 from optimize.study.storage import TrialStorage
+
+log = logging.getLogger(__name__)
 
 KEY: Final = "driver"
 HEARTBEAT_S: Final = 10.0
@@ -31,6 +36,9 @@ class Lease:
     machine at once, and vanishes with its process however that ends. A record in the storage refuses drivers of other
     machines and other folders; it is renewed every ``HEARTBEAT_S`` seconds and counts as abandoned after ``STALE_S``.
     A record of this very folder on this very machine is abandoned if the file lock could be had.
+
+    Clocks of different machines decide only how long a new driver waits, not who may write: the storage is guarded by
+    the lease's token, and a driver that wakes up after it was replaced is refused by its next write.
 
     Raises:
         StudyBusyError: on entering, when another driver holds it.
@@ -58,6 +66,7 @@ class Lease:
         except BaseException:
             self._unlock_file()
             raise
+        self._storage.guard(KEY, self._record["token"])
         self._thread = threading.Thread(target=self._keep, name="lease", daemon=True)
         self._thread.start()
         return self
@@ -68,9 +77,12 @@ class Lease:
         self._ended.set()
         if self._thread is not None:
             self._thread.join(timeout=self._heartbeat)
-        if not self.lost:
-            self._storage.swap(KEY, self._record, None)
-        self._unlock_file()
+        self._storage.guard(KEY, None)
+        try:
+            if not self.lost:
+                self._storage.swap(KEY, self._record, None)
+        finally:
+            self._unlock_file()
 
     def _lock_file(self) -> None:
         path = self._folder / "driver.lock"
@@ -120,7 +132,13 @@ class Lease:
     def _keep(self) -> None:
         while not self._ended.wait(self._heartbeat):
             renewed = {**self._record, "renewed": time.time()}
-            if not self._storage.swap(KEY, self._record, renewed):
+            try:
+                swapped = self._storage.swap(KEY, self._record, renewed)
+            except (UserError, OSError, SQLAlchemyError) as error:
+                # Not renewed is not lost: if somebody takes over meanwhile, the next heartbeat or write will say so.
+                log.warning("the lease could not be renewed: %s", error)
+                continue
+            if not swapped:
                 self._lost.set()
                 return
             self._record = renewed

@@ -80,10 +80,8 @@ class Ledger:
             proposal.trial.user_attrs = {ATTEMPT: 1, ASKED_AFTER: self.ended}
             proposals.append(proposal)
             attributes.update(proposal.study_attributes)
-        # Before the trials: a descendant without the record of its parents would propose differently after a restart.
-        for key, value in by_id(attributes, self._ids.__getitem__).items():
-            self._storage.set_system_attribute(key, value)
-        ids = self._storage.create([proposal.trial for proposal in proposals])
+        # Together: a descendant without the record of its parents would propose differently after a restart.
+        ids = self._storage.create([proposal.trial for proposal in proposals], by_id(attributes, self._ids.__getitem__))
         jobs = []
         for proposal, trial_id in zip(proposals, ids, strict=True):
             number = proposal.trial.number

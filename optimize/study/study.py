@@ -16,9 +16,10 @@ from optimize.space.document import NamedWithOptions
 from optimize.study.folder import StudyFolder, new_folder
 from optimize.study.lease import Lease
 from optimize.study.ledger import Ledger
+from optimize.study.opening import file_of, lasting_url, open_storage
 from optimize.study.spec import Point, Resources, StudySpec
 from optimize.study.spool import Spool
-from optimize.study.storage import TrialStorage, open_storage
+from optimize.study.storage import TrialStorage
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -85,6 +86,8 @@ class Study:
         """
         if trials < 1:
             raise UserError(f"found {trials} trials; a study has at least 1")
+        if storage is not None:
+            storage = lasting_url(storage)
         wanted = sampler or space.sampler or NamedWithOptions(name=samplers.DEFAULT)
         spec = StudySpec.new(
             space,
@@ -138,9 +141,11 @@ class Study:
         Raises:
             UserError: it cannot be reached, or holds another study under this name.
         """
-        if self.spec.storage is None and not (self.folder.path / "study.db").is_file():
-            raise UserError(f"{self.folder.path}: the storage study.db is missing")
-        storage = open_storage(self.folder.url(self.spec.storage), self.spec.name)
+        url = self.folder.url(self.spec.storage)
+        file = file_of(url)
+        if file is not None and not file.is_file():
+            raise UserError(f"{self.folder.path}: the storage {file} is missing")
+        storage = open_storage(url, self.spec.name)
         if storage.attributes().get(_IDENTITY) != self.spec.study_id:
             raise UserError(f"{self.folder.path}: the storage has another study under the name {self.spec.name!r}")
         return storage

@@ -13,6 +13,7 @@ import yaml
 from optimize.space import SearchSpace
 from optimize.study import Resources, Study
 from optimize.tune.cluster import Slots, ray_cluster
+from tests.optimize.postgres import PostgresServer
 
 STUB = "optimize.tune.stub:StubTrainer"
 
@@ -82,3 +83,10 @@ def make_study(tmp_path: Path, toy: SearchSpace) -> Iterator[MakeStudy]:
 def ray_slots() -> Iterator[Slots]:
     with warnings.catch_warnings(), ray_cluster(Resources()) as slots:
         yield slots
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
+    server = PostgresServer()
+    yield server
+    server.remove()

@@ -11,7 +11,8 @@ import pytest
 
 from optimize.study import Lease, StudyBusyError
 from optimize.study.lease import KEY, STALE_S, holder
-from optimize.study.storage import TrialStorage, open_storage
+from optimize.study.opening import open_storage
+from optimize.study.storage import TrialStorage
 
 
 @pytest.fixture

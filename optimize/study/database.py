@@ -1,0 +1,315 @@
+"""A study in a relational database: whole packs in one transaction, and patience with a database that restarts."""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Final, Self, TypeVar
+
+import optuna
+import sqlalchemy
+from optuna.exceptions import StorageInternalError
+from optuna.storages import BaseStorage, RDBStorage
+from optuna.trial import FrozenTrial, TrialState
+from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError, OperationalError
+from typing_extensions import override
+
+from eiann.crash import crash_point
+from eiann.errors import UserError
+from optimize.study.storage import Ending, TrialStorage
+
+log = logging.getLogger(__name__)
+
+PATIENCE_S: Final = 120.0
+"""How long a server that does not answer is asked again, before the run stops; a restart takes seconds."""
+_ASK_AGAIN_S: Final = 0.5
+
+Answer = TypeVar("Answer")
+
+
+class DatabaseTrialStorage(TrialStorage):
+    """A study in a relational database: a pack of trials is one transaction, not one for every parameter.
+
+    Optuna's own tables are written, as Optuna 5 defines them, so that every tool for Optuna reads the study.
+
+    A transaction that was cut off, nobody knows whether before or after its end, is made again; ``create``, ``end`` and
+    ``swap`` recognize what they have written before.
+    """
+
+    def __init__(self, storage: RDBStorage, study_name: str, *, patience: float = PATIENCE_S) -> None:
+        super().__init__(storage, study_name)
+        self._engine = storage.engine
+        self._tables = OptunaTables.known()
+        self._patience = patience if self._engine.dialect.name != "sqlite" else 0.0
+
+    @property
+    @override
+    def engine(self) -> sqlalchemy.Engine | None:
+        """The database behind it."""
+        return self._engine
+
+    @override
+    def set_attribute(self, key: str, value: object) -> None:
+        """Write an attribute of the study."""
+        here = {"study_id": self.study_id, "key": key}
+        self._transaction(lambda connection: _put(connection, self._tables.study_attributes, here, value))
+
+    @override
+    def swap(self, key: str, expected: object, value: object) -> bool:
+        """Write an attribute if it has the expected value, in one transaction."""
+        table = self._tables.study_attributes
+        here = (table.c.study_id == self.study_id) & (table.c.key == key)
+        text = json.dumps(value)
+        row = {"study_id": self.study_id, "key": key, "value_json": text}
+        attempts = 0
+
+        def swapped(connection: sqlalchemy.Connection) -> bool:
+            nonlocal attempts
+            attempts += 1
+            old = table.c.value_json == json.dumps(expected)
+            if connection.execute(table.update().where(here, old).values(value_json=text)).rowcount:
+                return True
+            found = connection.execute(table.select().where(here)).first()
+            if expected is None and found is None:
+                # The table allows one row for a key: of two programs that insert, one fails.
+                connection.execute(table.insert().values(**row))
+                return True
+            return attempts > 1 and found is not None and found.value_json == text
+
+        try:
+            return self._transaction(swapped, guarded=False)
+        except IntegrityError:
+            return False
+
+    @override
+    def create(
+        self, templates: Sequence[FrozenTrial], study_system_attrs: Mapping[str, Any] | None = None
+    ) -> list[int]:
+        """Add trials in one transaction."""
+        study_id, tables = self.study_id, self._tables
+        mine = tables.trials.c.study_id == study_id
+        attempts = 0
+
+        def created(connection: sqlalchemy.Connection) -> list[int]:
+            nonlocal attempts
+            attempts += 1
+            count = sqlalchemy.select(sqlalchemy.func.count()).select_from(tables.trials).where(mine)
+            number = connection.execute(count).scalar_one()
+            if attempts > 1 and templates and number == templates[-1].number + 1:
+                return self._ids_from(connection, templates[0].number)
+            for key, value in (study_system_attrs or {}).items():
+                _put(connection, tables.study_system_attributes, {"study_id": study_id, "key": key}, value)
+            ids: list[int] = []
+            params: list[dict[str, Any]] = []
+            user_attrs: list[dict[str, Any]] = []
+            system_attrs: list[dict[str, Any]] = []
+            for template in templates:
+                self._check_number(number, template)
+                number += 1
+                row = {"number": template.number, "study_id": study_id, "state": template.state}
+                inserted = connection.execute(tables.trials.insert().values(**row, datetime_start=_now()))
+                assert inserted.inserted_primary_key is not None
+                trial_id = int(inserted.inserted_primary_key[0])
+                ids.append(trial_id)
+                params += _param_rows(trial_id, template)
+                user_attrs += _attribute_rows(trial_id, template.user_attrs)
+                system_attrs += _attribute_rows(trial_id, template.system_attrs)
+            _insert(connection, tables.params, params)
+            _insert(connection, tables.user_attributes, user_attrs)
+            _insert(connection, tables.system_attributes, system_attrs)
+            return ids
+
+        return self._transaction(created)
+
+    @override
+    def end(self, endings: Sequence[Ending]) -> list[bool]:
+        """End trials in one transaction."""
+        tables = self._tables
+        attempts = 0
+
+        def ended(connection: sqlalchemy.Connection) -> list[bool]:
+            nonlocal attempts
+            attempts += 1
+            recorded = []
+            values: list[dict[str, Any]] = []
+            for ending in endings:
+                trial = tables.trials.c.trial_id == ending.trial_id
+                open_ = tables.trials.c.state.in_([TrialState.RUNNING, TrialState.WAITING])
+                done = {"state": ending.state, "datetime_complete": _now()}
+                changed = connection.execute(tables.trials.update().where(trial, open_).values(**done))
+                if not changed.rowcount:
+                    recorded.append(attempts > 1 and self._is_ours(connection, ending))
+                    continue
+                recorded.append(True)
+                values += [
+                    {"trial_id": ending.trial_id, "objective": i, "value": value, "value_type": "FINITE"}
+                    for i, value in enumerate(ending.values or ())
+                ]
+                for table, attrs in (
+                    (tables.user_attributes, ending.user_attrs),
+                    (tables.system_attributes, ending.system_attrs),
+                ):
+                    if rows := _attribute_rows(ending.trial_id, attrs):
+                        here = (table.c.trial_id == ending.trial_id) & table.c.key.in_(attrs)
+                        connection.execute(table.delete().where(here))
+                        connection.execute(table.insert(), rows)
+            _insert(connection, tables.values, values)
+            return recorded
+
+        return self._transaction(ended)
+
+    @override
+    def set_trial_attribute(self, trial_id: int, key: str, value: Any) -> None:
+        """Write an attribute of a trial that has not ended."""
+        here = {"trial_id": trial_id, "key": key}
+        self._transaction(lambda connection: _put(connection, self._tables.user_attributes, here, value))
+
+    @override
+    def close(self) -> None:
+        """Let go of connections."""
+        super().close()
+        self._engine.dispose()
+
+    # -------------------------------------------------------------------------------------------------- transactions
+
+    @override
+    def _read(self, question: Callable[[BaseStorage], Answer]) -> Answer:
+        return self._patiently(lambda: question(self._storage))
+
+    @override
+    def _write(self, work: Callable[[BaseStorage], Answer], *, guarded: bool = True) -> Answer:
+        # Creating and deleting studies: Optuna's own transactions, before anybody holds a lease.
+        return self._patiently(lambda: work(self._storage))
+
+    def _transaction(self, work: Callable[[sqlalchemy.Connection], Answer], *, guarded: bool = True) -> Answer:
+        """All of the work or nothing of it, under the guard."""
+
+        def once() -> Answer:
+            with self._engine.begin() as connection:
+                if guarded:
+                    self._lock_guard(connection)
+                answer = work(connection)
+                crash_point("database.commit")
+            crash_point("database.committed")
+            return answer
+
+        return self._patiently(once)
+
+    def _lock_guard(self, connection: sqlalchemy.Connection) -> None:
+        """Check the guard, and keep others from changing it until this transaction is over."""
+        if self._guard is None:
+            return
+        key, token = self._guard
+        table = self._tables.study_attributes
+        mine = (table.c.study_id == self.study_id) & (table.c.key == key)
+        held = table.c.value_json.contains(json.dumps({"token": token})[1:-1], autoescape=True)
+        # A write that changes nothing takes the lock, of the row or of the file. A look would take none.
+        if not connection.execute(table.update().where(mine, held).values(key=key)).rowcount:
+            raise self._taken_over()
+
+    def _patiently(self, work: Callable[[], Answer]) -> Answer:
+        deadline = time.monotonic() + self._patience
+        while True:
+            try:
+                return work()
+            except (DBAPIError, StorageInternalError) as error:
+                if not is_transient(error):
+                    raise
+                if time.monotonic() > deadline:
+                    raise UserError(f"storage {self._engine.url!r}: {reason_of(error)}") from error
+                log.warning("the storage does not answer (%s); asking again", reason_of(error))
+                time.sleep(min(_ASK_AGAIN_S, self._patience))
+
+    def _is_ours(self, connection: sqlalchemy.Connection, ending: Ending) -> bool:
+        """Whether a trial that has ended did so with this very ending."""
+        table = self._tables.user_attributes
+        query = sqlalchemy.select(table.c.key, table.c.value_json).where(
+            table.c.trial_id == ending.trial_id, table.c.key.in_(ending.user_attrs)
+        )
+        stored = {row.key: row.value_json for row in connection.execute(query)}
+        return bool(stored) and stored == {key: json.dumps(value) for key, value in ending.user_attrs.items()}
+
+    def _ids_from(self, connection: sqlalchemy.Connection, number: int) -> list[int]:
+        trials = self._tables.trials.c
+        query = sqlalchemy.select(trials.trial_id).where(trials.study_id == self.study_id, trials.number >= number)
+        return [int(trial_id) for (trial_id,) in connection.execute(query.order_by(trials.number))]
+
+
+def is_transient(error: Exception) -> bool:
+    """Whether a database that failed like this may answer in a while: it restarts, or the network was cut."""
+    cause = error.__cause__ if isinstance(error, StorageInternalError) else error
+    return isinstance(cause, OperationalError | InterfaceError)
+
+
+def reason_of(error: BaseException) -> str:
+    """What a database says, on one line, without its links to documentation."""
+    cause = error.__cause__ if isinstance(error, StorageInternalError) and error.__cause__ else error
+    said = cause.orig if isinstance(cause, DBAPIError) and cause.orig is not None else cause
+    return " ".join(str(said).split()).split(" (Background on this error")[0] or type(said).__name__
+
+
+@dataclass(frozen=True)
+class OptunaTables:
+    """The tables of an Optuna database that are written and read in bulk."""
+
+    trials: sqlalchemy.Table
+    params: sqlalchemy.Table
+    values: sqlalchemy.Table
+    user_attributes: sqlalchemy.Table
+    system_attributes: sqlalchemy.Table
+    study_attributes: sqlalchemy.Table
+    study_system_attributes: sqlalchemy.Table
+
+    @classmethod
+    def known(cls) -> Self:
+        """The tables as the installed Optuna declares them."""
+        from optuna.storages._rdb.models import BaseModel
+
+        tables = BaseModel.metadata.tables
+        return cls(
+            trials=tables["trials"],
+            params=tables["trial_params"],
+            values=tables["trial_values"],
+            user_attributes=tables["trial_user_attributes"],
+            system_attributes=tables["trial_system_attributes"],
+            study_attributes=tables["study_user_attributes"],
+            study_system_attributes=tables["study_system_attributes"],
+        )
+
+
+def _put(connection: sqlalchemy.Connection, table: sqlalchemy.Table, here: Mapping[str, Any], value: object) -> None:
+    """Insert or replace the one row of an attribute."""
+    text = json.dumps(value)
+    where = sqlalchemy.and_(*(table.c[name] == key for name, key in here.items()))
+    if not connection.execute(table.update().where(where).values(value_json=text)).rowcount:
+        connection.execute(table.insert().values(**here, value_json=text))
+
+
+def _insert(connection: sqlalchemy.Connection, table: sqlalchemy.Table, rows: Sequence[Mapping[str, Any]]) -> None:
+    if rows:
+        connection.execute(table.insert(), rows)
+
+
+def _param_rows(trial_id: int, template: FrozenTrial) -> list[dict[str, Any]]:
+    return [
+        {
+            "trial_id": trial_id,
+            "param_name": name,
+            "param_value": distribution.to_internal_repr(template.params[name]),
+            "distribution_json": optuna.distributions.distribution_to_json(distribution),
+        }
+        for name, distribution in template.distributions.items()
+    ]
+
+
+def _attribute_rows(trial_id: int, attributes: Mapping[str, Any]) -> list[dict[str, Any]]:
+    return [{"trial_id": trial_id, "key": key, "value_json": json.dumps(value)} for key, value in attributes.items()]
+
+
+def _now() -> Any:
+    """Naive UTC, as Optuna's tables have it."""
+    return datetime.now(UTC).replace(tzinfo=None)

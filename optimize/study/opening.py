@@ -1,0 +1,164 @@
+"""From a URL to a storage. A password is never part of a URL: it would end in specifications, logs and messages."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+import optuna
+import sqlalchemy
+from optuna.exceptions import StorageInternalError
+from optuna.storages import RDBStorage
+
+from eiann.errors import UserError
+from optimize.study.database import PATIENCE_S, DatabaseTrialStorage, reason_of
+from optimize.study.journal import JournalTrialStorage
+from optimize.study.storage import StudyExistsError, TrialStorage
+
+JOURNAL: Final = "journal:"
+PASSWORD_FILE: Final = "EIANN_STORAGE_PASSWORD_FILE"  # noqa: S105
+"""Environment variable: a file with the storage's password. PostgreSQL's own PGPASSWORD and ~/.pgpass count too."""
+# Waiting for the lock of another process, e.g. a table being read, is normal; half a minute of it is not.
+_SQLITE_TIMEOUT_S: Final = 30.0
+_CONNECT_TIMEOUT_S: Final = 10
+_SECRET_OPTIONS: Final = frozenset({"password", "sslpassword", "passwd"})
+
+Opened = TypeVar("Opened")
+
+
+def open_storage(url: str, study_name: str, *, patience: float = PATIENCE_S) -> TrialStorage:
+    """Open a storage by URL.
+
+    Args:
+        url: of a database (``sqlite:///study.db``, ``postgresql://user@host/db``), or ``journal:PATH`` for a journal
+            file, which several machines may share.
+        study_name: the study in it; it need not exist yet.
+        patience: seconds to wait for a server that stops answering later.
+
+    Raises:
+        UserError: there is no such kind of storage, it cannot be reached, or the URL has a password.
+    """
+    check_url(url)
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    if url.startswith(JOURNAL):
+        path = Path(url.removeprefix(JOURNAL))
+        return _reach(url, lambda: JournalTrialStorage(path, study_name))
+
+    def opened() -> TrialStorage:
+        target = _with_driver(sqlalchemy.make_url(url))
+        storage = RDBStorage(target.render_as_string(), engine_kwargs=_engine_options(target))
+        return DatabaseTrialStorage(storage, study_name, patience=patience)
+
+    return _reach(url, opened)
+
+
+def check_url(url: str) -> None:
+    """Whether a URL may be written down.
+
+    Raises:
+        UserError: it has a password.
+
+    Example:
+        >>> check_url("postgresql://lab@db.example.org/studies")
+    """
+    try:
+        parsed = sqlalchemy.make_url(url)
+    except sqlalchemy.exc.ArgumentError:
+        return
+    if parsed.password is not None or _SECRET_OPTIONS & {key.lower() for key in parsed.query}:
+        safe = parsed._replace(password=None).difference_update_query(_SECRET_OPTIONS)
+        raise UserError(
+            f"storage: found a URL with a password; write {safe.render_as_string()}, and give the password in "
+            f"PGPASSWORD, in ~/.pgpass, or in a file named by {PASSWORD_FILE}"
+        )
+
+
+def lasting_url(url: str) -> str:
+    """The URL as it may stand in a specification: of a file, it has the whole path.
+
+    Raises:
+        UserError: it has a password.
+
+    Example:
+        >>> lasting_url("journal:/shared/study.log")
+        'journal:/shared/study.log'
+    """
+    check_url(url)
+    file = file_of(url)
+    if file is None:
+        return url
+    if url.startswith(JOURNAL):
+        return JOURNAL + str(file.absolute())
+    return sqlalchemy.make_url(url).set(database=str(file.absolute())).render_as_string()
+
+
+def file_of(url: str) -> Path | None:
+    """The file that a storage consists of; ``None`` for a server.
+
+    Example:
+        >>> file_of("sqlite:///study.db").name, file_of("postgresql://lab@db.example.org/studies")
+        ('study.db', None)
+    """
+    if url.startswith(JOURNAL):
+        return Path(url.removeprefix(JOURNAL))
+    try:
+        parsed = sqlalchemy.make_url(url)
+    except sqlalchemy.exc.ArgumentError:
+        return None
+    return Path(parsed.database) if parsed.get_backend_name() == "sqlite" and parsed.database else None
+
+
+def check_storage(url: str, study_name: str) -> None:
+    """Whether a study of that name can be created there; nothing is.
+
+    Raises:
+        UserError: the storage cannot be reached, or has such a study.
+    """
+    check_url(url)
+    file = file_of(url)
+    if file is not None and not file.exists():
+        # Opening a file makes it; that is for later.
+        if not file.absolute().parent.is_dir():
+            raise UserError(f"storage {url}: there is no folder {file.parent}")
+        return
+    storage = open_storage(url, study_name)
+    try:
+        if storage.exists():
+            message = f"found {study_name!r}, a study that the storage has already; choose another --name"
+            raise StudyExistsError(message)
+    finally:
+        storage.close()
+
+
+def without_password(url: str) -> str:
+    """The URL as it may be shown."""
+    try:
+        return sqlalchemy.make_url(url).render_as_string(hide_password=True)
+    except sqlalchemy.exc.ArgumentError:
+        return url
+
+
+def _with_driver(url: sqlalchemy.URL) -> sqlalchemy.URL:
+    """PostgreSQL without a driver's name means the one that comes with this package."""
+    return url.set(drivername="postgresql+psycopg") if url.drivername in ("postgresql", "postgres") else url
+
+
+def _engine_options(url: sqlalchemy.URL) -> dict[str, Any]:
+    if url.get_backend_name() == "sqlite":
+        return {"connect_args": {"timeout": _SQLITE_TIMEOUT_S}}
+    arguments: dict[str, Any] = {}
+    if url.get_backend_name() == "postgresql" and "connect_timeout" not in url.query:
+        arguments["connect_timeout"] = _CONNECT_TIMEOUT_S
+    if file := os.environ.get(PASSWORD_FILE):
+        arguments["password"] = Path(file).read_text(encoding="utf-8").rstrip("\r\n")
+    # Connections that a restart of the server has cut are noticed before they are used.
+    return {"connect_args": arguments, "pool_pre_ping": True}
+
+
+def _reach(url: str, opening: Callable[[], Opened]) -> Opened:
+    try:
+        return opening()
+    except (sqlalchemy.exc.SQLAlchemyError, StorageInternalError, ImportError, OSError, RuntimeError) as error:
+        raise UserError(f"storage {without_password(url)}: {reason_of(error)}") from error

@@ -1,0 +1,81 @@
+"""A throw-away PostgreSQL server from the system's packages, in a folder and on a socket of its own."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+
+import pytest
+
+_SETTINGS = {
+    "listen_addresses": "",
+    "shared_buffers": "16MB",
+    "max_connections": "40",
+    "fsync": "off",
+    "full_page_writes": "off",
+}
+_USER = "postgres"  # what the packages make for it; the server refuses to run as root
+
+
+class PostgresServer:
+    """A running server. It ends with ``stop``; everything of it is in one folder."""
+
+    def __init__(self) -> None:
+        found = sorted(Path("/usr/lib/postgresql").glob("*/bin/pg_ctl"))
+        if not found:
+            pytest.skip("needs PostgreSQL: apt-get install postgresql")
+        self._programs = found[-1].parent
+        self.folder = Path(tempfile.mkdtemp(prefix="eiann-pg-"))
+        if os.getuid() == 0:
+            shutil.chown(self.folder, _USER)
+        self._run("initdb", "-U", "lab", "--auth=trust", "--no-sync", "-E", "UTF8", "--locale=C")
+        self.start()
+
+    def url(self, database: str = "postgres") -> str:
+        """A storage URL."""
+        return f"postgresql://lab@/{database}?host={self.folder}"
+
+    def start(self) -> None:
+        """Start; returns when it answers."""
+        settings = {**_SETTINGS, "unix_socket_directories": str(self.folder)}
+        options = " ".join(f"-c {key}='{value}'" for key, value in settings.items())
+        self._run("pg_ctl", "-w", "-t", "120", "-l", str(self.folder / "log.txt"), "-o", options, "start")
+
+    def stop(self, *, mode: str = "immediate") -> None:
+        """Stop: ``immediate`` is as if the machine had gone down, ``fast`` cuts all connections in order."""
+        self._run("pg_ctl", "-w", "-t", "120", "-m", mode, "stop")
+
+    def create(self, database: str) -> str:
+        """Make a database, and return its URL."""
+        self._run("createdb", "-h", str(self.folder), "-U", "lab", database)
+        return self.url(database)
+
+    def remove(self) -> None:
+        """Stop, and remove the folder."""
+        try:
+            self.stop()
+        finally:
+            shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _run(self, program: str, *arguments: str) -> None:
+        environment = {"PATH": os.environ["PATH"], "HOME": str(self.folder), "PGDATA": str(self.folder / "data")}
+        done = subprocess.run(
+            [str(self._programs / program), *arguments],
+            env=environment,
+            cwd=self.folder,
+            user=_USER if os.getuid() == 0 else None,
+            group=_USER if os.getuid() == 0 else None,
+            extra_groups=[] if os.getuid() == 0 else None,
+            # The server keeps what it is given for as long as it runs.
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            timeout=180,
+            check=False,
+        )
+        if done.returncode:
+            log = self.folder / "log.txt"
+            raise RuntimeError(f"{program}: exit code {done.returncode}; {log.read_text() if log.exists() else ''}")

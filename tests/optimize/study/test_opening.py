@@ -1,0 +1,59 @@
+"""A password is never part of what is written down; a storage's place does not depend on the current folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from eiann.errors import UserError
+from optimize.study import Study
+from optimize.study.opening import PASSWORD_FILE, _engine_options, check_url, file_of, lasting_url
+from tests.optimize.conftest import MakeStudy
+
+SECRET = "postgresql+psycopg://lab:hunter2@db.example.org/studies"
+
+
+@pytest.mark.parametrize("url", [SECRET, "postgresql://lab@db.example.org/studies?password=hunter2"])
+def test_a_url_with_a_password_is_refused_and_said_without_it(make_study: MakeStudy, tmp_path: Path, url: str) -> None:
+    with pytest.raises(UserError, match="PGPASSWORD") as caught:
+        make_study(storage=url)
+    assert "hunter2" not in str(caught.value)
+    assert "lab@db.example.org/studies" in str(caught.value)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "url", ["postgresql://lab@db.example.org/studies?passfile=/etc/x", "sqlite:///a.db", "nonsense"]
+)
+def test_other_urls_may_be_written_down(url: str) -> None:
+    check_url(url)
+
+
+def test_the_password_comes_from_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import sqlalchemy
+
+    file = tmp_path / "password"
+    file.write_text("hunter 2\n")
+    monkeypatch.setenv(PASSWORD_FILE, str(file))
+    options = _engine_options(sqlalchemy.make_url("postgresql+psycopg://lab@db.example.org/studies"))
+    assert options["connect_args"]["password"] == "hunter 2"
+
+
+def test_paths_of_files_are_made_absolute(
+    make_study: MakeStudy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert lasting_url("sqlite:///a.db") == f"sqlite:///{tmp_path}/a.db"
+    assert file_of("journal:b.log") == Path("b.log")
+    made = make_study(storage="journal:b.log")
+    (tmp_path / "below").mkdir()
+    monkeypatch.chdir(tmp_path / "below")
+    opened = Study.open(made.folder.path)
+    assert opened.budget == 12
+    assert opened.spec.storage == f"journal:{tmp_path}/b.log"
+    opened.close()
+    (tmp_path / "b.log").unlink()
+    with pytest.raises(UserError, match="is missing"):
+        Study.open(made.folder.path).trials()
+    assert not (tmp_path / "b.log").exists()

@@ -166,7 +166,8 @@ def read_points(source: str, space: SearchSpace) -> list[Point]:
 
     A YAML or JSON file holds a point (a mapping by parameter) or a list of them; a CSV or parquet file is a table of
     trials, with columns ``params.*``. The folder of a study stands for its Pareto front, ``FOLDER:5`` for its five
-    best trials; parameters that this space does not search are left out.
+    best trials; ``SPACE:POINT`` for a named point of another space, such as ``spiral/dale_backprop:optimized``.
+    Parameters that this space does not search are left out then.
 
     Raises:
         UserError: there is no such point, file or study, or it holds something else.
@@ -179,14 +180,19 @@ def read_points(source: str, space: SearchSpace) -> list[Point]:
     if count.isdigit() and (Path(folder) / "spec.yaml").is_file():
         return _points_of_study(Path(folder), int(count), space)
     path = Path(source)
+    if not path.is_file() and folder and not count.isdigit():
+        return [_searched(_point_of_space(folder, count), space)]
     if not path.is_file():
         hint = suggest(source, space.starting_points)
         raise UserError(
-            f"--points: found {source!r}; it is a file, a study's folder or a point of {space.name}; {hint}"
+            f"--points: found {source!r}; it is a file, a study, SPACE:POINT or a point of {space.name}; {hint}"
         )
     if path.suffix in (".csv", ".parquet"):
         return _points_of_table(path)
     raw, _ = load_yaml(path)
+    # Files of Nested hold models by name or number, each with its parameters.
+    if isinstance(raw, dict) and raw and all(isinstance(point, dict) for point in raw.values()):
+        raw = list(raw.values())
     points = raw if isinstance(raw, list) else [raw]
     if not all(isinstance(point, dict) for point in points):
         raise UserError(f"{path}: a point is a mapping from parameters to values; a file holds one or a list of them")
@@ -203,8 +209,19 @@ def _points_of_study(path: Path, count: int | None, space: SearchSpace) -> list[
         study.close()
     if not numbers:
         raise UserError(f"--points: study {path} has no complete trial yet")
-    searched = {parameter.name for parameter in space.searched}
-    return [{name: value for name, value in params[number].items() if name in searched} for number in numbers]
+    return [_searched(params[number], space) for number in numbers]
+
+
+def _point_of_space(name: str, point: str) -> Point:
+    other = SearchSpace.load(name)
+    if point not in other.starting_points:
+        raise UserError(f"--points: found no point {point!r} in {other.name}; {suggest(point, other.starting_points)}")
+    return dict(other.starting_points[point].params)
+
+
+def _searched(point: Point, space: SearchSpace) -> Point:
+    names = {parameter.name for parameter in space.searched}
+    return {name: value for name, value in point.items() if name in names}
 
 
 def _points_of_table(path: Path) -> list[Point]:

@@ -15,10 +15,8 @@ from eiann.executors.native.gathering import gathered
 from eiann.executors.native.rewritten import FinishedBtsp, SourceProduct, UpdateRows
 from eiann.program import ops
 from eiann.program.compile import Program
-from eiann.program.ops import Op, Weight
-
-UPDATES = (ops.Outer, ops.Oja, ops.Btsp, ops.GradientStepWeight)
-KEEPING = (ops.ClampWeight, ops.ZeroDiagonal, ops.Normalize, ops.Mask)
+from eiann.program.idle import without_idle_constraints
+from eiann.program.ops import Op
 
 
 @dataclass(frozen=True)
@@ -36,8 +34,7 @@ def simplify(program: Program, clones_hold: bool) -> Simplified:
         program: what to rewrite.
         clones_hold: whether every clone equals its source now; without that no clone is left out.
     """
-    operations = _merge_updates(program.operations)
-    operations = _drop_idle_constraints(operations)
+    operations = _merge_updates(without_idle_constraints(program.operations))
     virtual = _virtual_clones(operations) if clones_hold else ()
     operations = _replace_clones(operations, virtual)
     return Simplified(tuple(gathered(_fuse(operations))), virtual)
@@ -66,21 +63,6 @@ def _merge_updates(operations: Sequence[Op]) -> list[Op]:
         else:
             merged.append(update)
     return merged
-
-
-def _changed(operations: Sequence[Op]) -> set[Weight]:
-    """Weights that a rule changes, and clones of these."""
-    changed = {op.weight for op in operations if isinstance(op, UpdateRows | FinishedBtsp | ops.Oja)}
-    while True:
-        more = {op.weight for op in operations if isinstance(op, ops.Clone) and {op.source, op.source2} & changed}
-        if more <= changed:
-            return changed
-        changed |= more
-
-
-def _drop_idle_constraints(operations: Sequence[Op]) -> list[Op]:
-    changed = _changed(operations)
-    return [op for op in operations if not (isinstance(op, (*KEEPING, ops.Clone)) and op.weight not in changed)]
 
 
 def _virtual_clones(operations: Sequence[Op]) -> tuple[ops.Clone, ...]:

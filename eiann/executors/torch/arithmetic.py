@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -59,7 +60,7 @@ def _leak(machine: TorchMachine, op: ops.Leak) -> Step:
 def _activate(machine: TorchMachine, op: ops.Activate) -> Step:
     function, parameters, mask = _activation(machine, op.population)
     v, dst, state, nudge = machine.values, op.dst, op.state, op.nudge
-    apart = machine.on_cpu and not function.rounds_alike
+    apart = machine.apart and not function.rounds_alike
 
     def step() -> None:
         z: Any = v[state] if nudge is None else v[state] + v[nudge]  # type: ignore[operator]
@@ -78,11 +79,13 @@ def _activation(machine: TorchMachine, population: int) -> tuple[Any, list[Tenso
     """Activation, its parameters (R, 1, 1), and a mask where padded units would be active."""
     network = machine.network
     shared = network.architecture.populations[population]
-    per_replica = [a.populations[population].activation_parameters for a in network.architectures]
-    parameters = [
-        torch.tensor(values, dtype=network.dtype, device=network.device).reshape(-1, 1, 1)
-        for values in zip(*per_replica, strict=True)
-    ]
+
+    def parameter(position: int) -> Tensor:
+        return machine.column(
+            [a.populations[population].activation_parameters[position] for a in network.architectures]
+        )
+
+    parameters = [machine.constant(partial(parameter, k)) for k in range(len(shared.activation_parameters))]
     mask = None if shared.activation.silent_at_zero else network.size_mask(shared)
     return shared.activation, parameters, mask
 
@@ -91,7 +94,7 @@ def _activation(machine: TorchMachine, population: int) -> tuple[Any, list[Tenso
 def _activate_gradient(machine: TorchMachine, op: ops.ActivateGradient) -> Step:
     activation, parameters, mask = _activation(machine, op.population)
 
-    apart = machine.on_cpu and not activation.rounds_alike
+    apart = machine.apart and not activation.rounds_alike
 
     def compute(g: Tensor, z: Tensor, a: Tensor) -> Tensor:
         z, a = z.expand_as(g), a.expand_as(g)
@@ -143,10 +146,10 @@ def _select(machine: TorchMachine, op: ops.Select) -> Step:
     from eiann.executors.torch.selection import select_largest, select_randomly, selected_counts
 
     network = machine.network
-    counts = torch.tensor(
-        selected_counts(network, machine.program.numbers[op.fraction], op.population), device=network.device
+    fraction = machine.program.numbers[op.fraction]
+    counts = machine.constant(
+        lambda: torch.tensor(selected_counts(network, fraction, op.population), device=network.device).reshape(-1, 1, 1)
     )
-    counts = counts.reshape(-1, 1, 1)
     if op.stochastic:
         return elementwise(
             machine,

@@ -25,7 +25,7 @@ def _outer(u: Tensor, x: Tensor) -> Tensor:
 @form(ops.Outer)
 def _outer_step(machine: TorchMachine, op: ops.Outer) -> Step:
     v, weight = machine.values, machine.network.weights[op.weight]
-    rate = machine.number(op.rate) * (op.sign * machine.batch_scale)
+    rate = machine.constant(lambda: machine.number(op.rate) * (op.sign * machine.batch_scale))
 
     def step() -> None:
         weight.add_(_outer(v[op.u] * rate, v[op.x]))  # type: ignore[operator,arg-type]
@@ -36,7 +36,7 @@ def _outer_step(machine: TorchMachine, op: ops.Outer) -> Step:
 @form(ops.Oja)
 def _oja(machine: TorchMachine, op: ops.Oja) -> Step:
     v, weight = machine.values, machine.network.weights[op.weight]
-    rate = machine.number(op.rate) * machine.batch_scale
+    rate = machine.constant(lambda: machine.number(op.rate) * machine.batch_scale)
 
     def step() -> None:
         post: Any = v[op.v]
@@ -52,7 +52,7 @@ def _btsp(machine: TorchMachine, op: ops.Btsp) -> Step:
     names = ("rate", "saturation", "discount", "ratio", "threshold", "beta", "sigmoid_at_zero", "sigmoid_range")
     numbers = [machine.number(getattr(op, name)) for name in names]
     # As with activations, exp is taken replica by replica on a CPU.
-    rows = [slice(r, r + 1) for r in range(machine.network.R)] if machine.on_cpu else [slice(None)]
+    rows = [slice(r, r + 1) for r in range(machine.network.R)] if machine.apart else [slice(None)]
 
     def step() -> None:
         for r in rows:
@@ -104,7 +104,7 @@ def _gradient_step_weight(machine: TorchMachine, op: ops.GradientStepWeight) -> 
             weight.sub_(rate * gradient())
 
         return plain_step
-    return _optimizer_step(machine, projection.parameter_name, weight, rate, gradient)
+    return optimizer_step(machine, projection.parameter_name, weight, rate, gradient)
 
 
 @form(ops.GradientStepBias)
@@ -128,12 +128,13 @@ def _gradient_step_bias(machine: TorchMachine, op: ops.GradientStepBias) -> Step
             bias.sub_(rate * gradient())
 
         return plain_step
-    return _optimizer_step(machine, population.parameter_name, bias, rate, gradient)
+    return optimizer_step(machine, population.parameter_name, bias, rate, gradient)
 
 
-def _optimizer_step(
+def optimizer_step(
     machine: TorchMachine, name: str, parameter: Tensor, rate: Tensor, gradient: Callable[[], Tensor]
 ) -> Step:
+    """A step of the network's optimizer, whose memory of the parameter is among the network's states."""
     settings, states = machine.network.architecture.optimizer, machine.network.states
     assert settings is not None
     kept = {}
@@ -152,7 +153,8 @@ def _optimizer_step(
 
 @form(ops.AddTo)
 def _add_to(machine: TorchMachine, op: ops.AddTo) -> Step:
-    v, state, rate = machine.values, machine.value(op.state), machine.number(op.rate) * machine.batch_scale
+    v, state = machine.values, machine.value(op.state)
+    rate = machine.constant(lambda: machine.number(op.rate) * machine.batch_scale)
 
     def step() -> None:
         state.add_((rate * v[op.x]).sum(1, keepdim=True))  # type: ignore[operator]

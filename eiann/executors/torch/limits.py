@@ -14,20 +14,17 @@ if TYPE_CHECKING:
     from eiann.executors.torch.machine import TorchMachine
 
 
-def _clamp_in_place(target: Tensor, low: Tensor, high: Tensor, keep_zero: Tensor | None) -> Step:
+def _clamp_in_place(machine: TorchMachine, target: Tensor, low: Tensor, high: Tensor, keep_zero: Tensor | None) -> Step:
     """Clamp with scalars where all replicas share the bounds: the same numbers, less memory traffic."""
     shape = (-1, *(1 for _ in target.shape[1:]))
     lows, highs = low.reshape(shape), high.reshape(shape)
-    shared = bool((low == low.flatten()[0]).all() and (high == high.flatten()[0]).all())
-    low_value, high_value = float(low.flatten()[0]), float(high.flatten()[0])
+    ends: tuple[Tensor | float | None, Tensor | float | None] = (lows, highs)
+    if not machine.static and bool((low == low.flatten()[0]).all() and (high == high.flatten()[0]).all()):
+        low_value, high_value = float(low.flatten()[0]), float(high.flatten()[0])
+        ends = (None if low_value == -float("inf") else low_value, None if high_value == float("inf") else high_value)
 
     def step() -> None:
-        if shared:
-            target.clamp_(
-                None if low_value == -float("inf") else low_value, None if high_value == float("inf") else high_value
-            )
-        else:
-            target.clamp_(lows, highs)
+        target.clamp_(*ends)  # type: ignore[arg-type]
         if keep_zero is not None:
             target.mul_(keep_zero)
 
@@ -37,19 +34,17 @@ def _clamp_in_place(target: Tensor, low: Tensor, high: Tensor, keep_zero: Tensor
 @form(ops.ClampState)
 def _clamp_state(machine: TorchMachine, op: ops.ClampState) -> Step:
     population = machine.network.architecture.populations[machine.program.values[op.state].population]
-    return _clamp_in_place(
-        machine.value(op.state), machine.number(op.low), machine.number(op.high), machine.network.size_mask(population)
-    )
+    low, high, mask = machine.number(op.low), machine.number(op.high), machine.network.size_mask(population)
+    return _clamp_in_place(machine, machine.value(op.state), low, high, mask)
 
 
 @form(ops.ClampWeight)
 def _clamp_weight(machine: TorchMachine, op: ops.ClampWeight) -> Step:
     network = machine.network
     low, high = machine.number(op.low), machine.number(op.high)
-    excludes_zero = bool((low > 0).any() or (high < 0).any())
-    return _clamp_in_place(
-        network.weights[op.weight], low, high, _entries(machine, op.weight) if excludes_zero else None
-    )
+    weight = network.weights[op.weight]
+    excludes_zero = machine.static or bool((low > 0).any() or (high < 0).any())
+    return _clamp_in_place(machine, weight, low, high, _entries(machine, op.weight) if excludes_zero else None)
 
 
 def _entries(machine: TorchMachine, weight: int) -> Tensor | None:

@@ -8,14 +8,14 @@ length of sums).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
 from eiann.executors.torch import arithmetic, changes, images, limits, products
-from eiann.executors.torch.forms import FORMS, Step
+from eiann.executors.torch.forms import FORMS, Form, Step
 from eiann.program.liveness import values_of
 from eiann.program.ops import Op
 
@@ -32,15 +32,30 @@ class TorchMachine:
         program: what to run.
         keep: names of values that are read afterwards; others are freed after their last use.
         batch_scale: factor on the changes of local rules, 1 / batch for the mean over a mini-batch.
+        forms: how operations are bound.
+        static: whether the bound steps may be recorded and repeated by a device: nothing is decided by the value of a
+            number, nothing goes replica by replica, and ``refresh`` brings other numbers into the same tensors.
     """
 
-    def __init__(self, network: Network, program: Program, keep: Iterable[str] = (), batch_scale: float = 1.0) -> None:
+    def __init__(
+        self,
+        network: Network,
+        program: Program,
+        keep: Iterable[str] = (),
+        batch_scale: float = 1.0,
+        forms: Mapping[type[Op], Form] = FORMS,
+        *,
+        static: bool = False,
+    ) -> None:
         self.network = network
         self.program = program
         self.batch_scale = batch_scale
         self.loss = torch.zeros(network.R, dtype=network.dtype, device=network.device)
         self.values: list[Tensor | None] = [None] * len(program.values)
-        self.on_cpu = network.device.type == "cpu"
+        self.static = static
+        self.apart = network.device.type == "cpu" and not static
+        self._forms = forms
+        self._constants: list[tuple[Tensor, Callable[[], Tensor]]] = []
         self._numbers: dict[int, Tensor] = {}
         for name, value in program.states.items():
             self.values[value] = network.state(name).unsqueeze(1)
@@ -50,11 +65,23 @@ class TorchMachine:
     def number(self, index: int) -> Tensor:
         """A number of every replica, (replicas, 1, 1)."""
         if index not in self._numbers:
-            values = self.network.number(self.program.numbers[index])
-            self._numbers[index] = torch.tensor(values, dtype=self.network.dtype, device=self.network.device).reshape(
-                -1, 1, 1
-            )
+            self._numbers[index] = self.constant(lambda: self.column(self.network.number(self.program.numbers[index])))
         return self._numbers[index]
+
+    def column(self, values: Sequence[float]) -> Tensor:
+        """One number per replica as (replicas, 1, 1)."""
+        return torch.tensor(values, dtype=self.network.dtype, device=self.network.device).reshape(-1, 1, 1)
+
+    def constant(self, compute: Callable[[], Tensor]) -> Tensor:
+        """What depends on the replicas' numbers only; computed now and at each ``refresh``."""
+        tensor = compute()
+        self._constants.append((tensor, compute))
+        return tensor
+
+    def refresh(self) -> None:
+        """Take over the numbers of replicas that were put into the network, into the same tensors."""
+        for tensor, compute in self._constants:
+            tensor.copy_(compute())
 
     def value(self, index: int) -> Tensor:
         """A value that has been computed."""
@@ -71,7 +98,7 @@ class TorchMachine:
         lasting = self._kept | set(self.program.states.values())
         steps: list[Step] = []
         for position, operation in enumerate(self.program.operations):
-            steps.append(FORMS[type(operation)](self, operation))
+            steps.append(self._forms[type(operation)](self, operation))
             dead = [v for v, last in last_use.items() if last == position and v not in lasting]
             if dead:
                 steps.append(self._freeing(dead))

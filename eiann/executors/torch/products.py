@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from eiann.executors.torch.machine import TorchMachine
 
 
-def _product(x: Tensor, matrix: Tensor, inner: int, on_cpu: bool) -> Tensor:
+def _product(x: Tensor, matrix: Tensor, inner: int, apart: bool) -> Tensor:
     """(R, B, n) times (R, m, n) over axis ``inner`` of the matrix, without mixing replicas."""
     if x.shape[1] == 1:
         # One column: a product and a sum are faster than a matrix product, and the same for any number of replicas.
@@ -22,7 +22,7 @@ def _product(x: Tensor, matrix: Tensor, inner: int, on_cpu: bool) -> Tensor:
             return (matrix * x).sum(2).unsqueeze(1)
         return (matrix * x.transpose(1, 2)).sum(1).unsqueeze(1)
     matrix = matrix.transpose(1, 2) if inner == 2 else matrix
-    if not on_cpu:
+    if not apart:
         return torch.bmm(x, matrix)
     # A batched product may choose its kernel by the number of replicas, and any product by the alignment of its
     # operands: so one product after another, each on fresh copies.
@@ -30,12 +30,12 @@ def _product(x: Tensor, matrix: Tensor, inner: int, on_cpu: bool) -> Tensor:
 
 
 def _bind_product(machine: TorchMachine, op: ops.Matvec | ops.MatvecT, inner: int) -> Step:
-    v, weight, on_cpu = machine.values, machine.network.weights[op.weight], machine.on_cpu
+    v, weight, apart = machine.values, machine.network.weights[op.weight], machine.apart
     pairs = tuple(zip(op.dsts, op.xs, strict=True))
 
     def step() -> None:
         for dst, x in pairs:
-            v[dst] = _product(v[x], weight, inner, on_cpu)  # type: ignore[arg-type]
+            v[dst] = _product(v[x], weight, inner, apart)  # type: ignore[arg-type]
 
     return step
 

@@ -7,16 +7,20 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import Any, Final, Self, TypeVar
+
+from pydantic import BaseModel, ValidationError
 
 from eiann.config.yaml_source import load_yaml
 from eiann.errors import ConfigError, UserError
 from optimize import samplers
-from optimize.space import SearchSpace
+from optimize.space import Race, SearchSpace, Stopping
 from optimize.space.document import NamedWithOptions
 from optimize.space.formula import suggest
 from optimize.study import NETWORK_TRAINER, Point, Resources, Study, given_points
 from optimize.tune.cluster import available_cpus, check_here
+
+Rule = TypeVar("Rule", bound=BaseModel)
 
 log = logging.getLogger(__name__)
 
@@ -64,6 +68,8 @@ class Plan:
         gpus: float | None = None,
         executor: str | None = None,
         trainer: str | None = None,
+        stopping: dict[str, Any] | None = None,
+        race: dict[str, Any] | None = None,
     ) -> Self:
         """Read and check what can be checked without computing.
 
@@ -75,6 +81,11 @@ class Plan:
             loaded = loaded.with_instances(instances)
         if steps is not None:
             loaded = loaded.with_run(steps=steps)
+        if stopping or race:
+            given = loaded.document
+            loaded = loaded.with_early(
+                _rule(Stopping, given.stopping, stopping, "--stopping"), _rule(Race, given.race, race, "--race")
+            )
         wanted = sampler or loaded.sampler or NamedWithOptions(name=samplers.DEFAULT)
         if sampler is None and sampler_options:
             wanted = NamedWithOptions(name=wanted.name, options={**wanted.options, **sampler_options})
@@ -254,6 +265,20 @@ def _try_one_step(space: SearchSpace, executor: str) -> None:
 
         params = Suggester(space, NamedWithOptions(name="random"), seed=0).propose().trial.params
     evaluate_replicas([space.apply(params)], [space.instances[0]], settings)
+
+
+def _rule(kind: type[Rule], known: Rule | None, changes: dict[str, Any] | None, option: str) -> Rule | None:
+    """A rule of the space with what the user changes of it."""
+    if not changes:
+        return known
+    data = {**(known.model_dump() if known else {}), **changes}
+    try:
+        return kind.model_validate(data)
+    except ValidationError as error:
+        problem = error.errors()[0]
+        where = ".".join(str(part) for part in problem["loc"])
+        words = problem["msg"].removeprefix("Value error, ")
+        raise UserError(f"{option}: found {changes}; {where}{': ' if where else ''}{words}") from error
 
 
 def _positive(value: float | None, option: str, default: float) -> float:

@@ -96,6 +96,7 @@ def train_stream(
     epochs: int = 1,
     validation: Dataset | None = None,
     val_interval: Interval = (0, -1, 50),
+    also_validate: Sequence[int] = (),
     decide: Decide | None = None,
     executor: str = "auto",
     dtype: torch.dtype = torch.float32,
@@ -109,6 +110,7 @@ def train_stream(
         jobs: taken when a slot is free, never ahead.
         dataset, steps, epochs, validation, val_interval, batch_size, batch_reduction: as for ``eiann.train``.
         slots: replicas that are trained at a time.
+        also_validate: further training steps, from 0, after which validation runs; they are in the histories too.
         decide: called after validations with a report per replica that was validated, in order of slots; returns the
             keys of jobs to stop. A replica that was not validated just now stops at the end of its block. The order
             of calls depends on the stream and ``slots`` only, not on timing or threads.
@@ -138,6 +140,8 @@ def train_stream(
     per_epoch = steps_per_epoch(dataset, steps, batch_size)
     total = per_epoch * epochs
     val_steps = interval_steps(val_interval, total) if validation is not None else ()
+    if validation is not None:
+        val_steps = tuple(sorted({*val_steps, *(step for step in also_validate if 0 <= step < total)}))
     course = Course(dataset, per_epoch, epochs, validation, val_steps, executor, batch_size, batch_reduction)
     return _Stream(iter(jobs), course, slots, decide, dtype, torch.device(device)).run()
 

@@ -18,6 +18,8 @@ from optimize.cli.options import (
 )
 
 if TYPE_CHECKING:
+    from pydantic import BaseModel
+
     from optimize.plan import Plan
     from optimize.study import Resources, Study
     from optimize.tune.cluster import Slots
@@ -68,6 +70,13 @@ def optimize(
     seed: Annotated[int, typer.Option("--seed", min=0, help="Of the sampler.")] = 0,
     executor: ExecutorOption = None,
     go_on: Annotated[bool, typer.Option("--resume", help="If the study of that --name exists, go on with it.")] = False,
+    stopping: Annotated[
+        list[str] | None,
+        typer.Option("--stopping", help="Give trials up early: samples=0.25,0.5 or instances=1, keep=0.5, margin=1."),
+    ] = None,
+    race: Annotated[
+        list[str] | None, typer.Option("--race", help="More instances for contenders only: first=2, confidence=0.9.")
+    ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Check everything, show the plan, run nothing.")] = False,
     grace_seconds: GraceOption = None,
     stop_after: StopOption = None,
@@ -107,6 +116,8 @@ def optimize(
         gpus=gpus_per_pack,
         executor=executor,
         trainer=trainer,
+        stopping=key_values(stopping or (), "--stopping"),
+        race=key_values(race or (), "--race"),
     )
     chosen = name or fitting_name(studies, plan.space.name.rpartition("/")[2])
     check_free(studies, chosen)
@@ -181,6 +192,12 @@ def _run(
     screen.print(f"study: {study.folder.path}   next: eiann best {study.folder.path} --export best.yaml", markup=False)
 
 
+def _words(rule: BaseModel | None) -> str:
+    if rule is None:
+        return "off"
+    return ", ".join(f"{name} {value}" for name, value in rule.model_dump(exclude_none=True).items() if value != ())
+
+
 def _show_plan(plan: Plan, path: Path) -> None:
     from optimize.cli.show import console, grid
 
@@ -193,6 +210,8 @@ def _show_plan(plan: Plan, path: Path) -> None:
         ("objectives", ", ".join(objective.name for objective in space.objectives)),
         ("sampler", f"{plan.sampler.name} {plan.sampler.options or ''}"),
         ("given points", len(plan.points)),
+        ("stopping early", _words(space.document.stopping)),
+        ("race", _words(space.document.race)),
         ("pack", f"{resources.pack} trials = {resources.pack * len(space.instances)} replicas on {resources.device}"),
         ("resources of a pack", f"{resources.cpus:g} CPUs, {resources.gpus:g} GPUs"),
     ]

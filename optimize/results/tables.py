@@ -23,7 +23,8 @@ def trials_table(storage: TrialStorage, spec: StudySpec) -> pd.DataFrame:
 
     Columns: ``number, state, objectives.*, features.*, params.*, instances_ok, instances_failed, attempt, seconds,
     pack, device, started, finished, failure``. Objectives are as minimized; features are aggregated over instances, in
-    their own units; ``seconds`` is the trial's share in the wall time of its pack; times are UTC; ``failure`` is words.
+    their own units; ``seconds`` is the trial's share in the wall time of its pack; times are UTC; ``failure`` is words,
+    of a trial that was given up early (PRUNED) too; its features are those of the instances that it had.
     """
     rows = trial_rows(storage, spec)
     results = [row.result for row in rows]
@@ -50,7 +51,7 @@ def trials_table(storage: TrialStorage, spec: StudySpec) -> pd.DataFrame:
         "device": _column([result.get("device") for result in results], dtype="str"),
         "started": pd.to_datetime(pd.Series([row.started for row in rows], dtype="object"), utc=True),
         "finished": pd.to_datetime(pd.Series([row.finished for row in rows], dtype="object"), utc=True),
-        "failure": _column([result.get("failure") for result in results], dtype="str"),
+        "failure": _column([result.get("failure") or result.get("stopped") for result in results], dtype="str"),
     }
     return pd.DataFrame(columns)
 

@@ -11,6 +11,7 @@ from optimize.space.document import (
     RunSettings,
     SpaceDocument,
 )
+from optimize.space.early import Race, Stopping
 from optimize.space.formula import Condition, Formula, Value, suggest
 from optimize.space.parameters import Parameter
 from optimize.space.space import Binding, Objective, SearchSpace, StartingPoint
@@ -28,12 +29,14 @@ __all__ = [
     "Parameter",
     "ParameterSpec",
     "PointSpec",
+    "Race",
     "Range",
     "RunSettings",
     "SearchSpace",
     "SpaceDocument",
     "SpaceSummary",
     "StartingPoint",
+    "Stopping",
     "Value",
     "suggest",
     "summaries",

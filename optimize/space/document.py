@@ -11,6 +11,7 @@ from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_serializer, model_validator
 
+from optimize.space.early import Race, Stopping
 from optimize.space.formula import Value, suggest
 
 __all__ = [
@@ -311,6 +312,8 @@ class SpaceDocument(Part):
         constraints: conditions on aggregated features; a trial that violates one is kept, but is never among the best.
         start_with: points to try first: names of ``points``, or files as ``eiann optimize --points`` takes them.
         sampler: what proposes trials, with its options.
+        stopping: when a trial is given up early; left out, never.
+        race: give further instances to contenders only; left out, every trial has all of them.
         points: named points; ``x0`` and ``optimized`` by convention.
     """
 
@@ -332,6 +335,8 @@ class SpaceDocument(Part):
     constraints: tuple[str, ...] = ()
     start_with: tuple[str, ...] = ()
     sampler: NamedWithOptions | None = None
+    stopping: Stopping | None = None
+    race: Race | None = None
     points: dict[str, PointSpec] = {}
 
     @field_validator("objectives", mode="before")

@@ -25,6 +25,7 @@ from optimize.space.document import (
     RunSettings,
     SpaceDocument,
 )
+from optimize.space.early import Race, Stopping
 from optimize.space.formula import Condition, Value, suggest
 from optimize.space.loading import START_POINT, Origins, Source, find, first_problem, read, validate
 from optimize.space.parameters import Parameter, expand
@@ -289,6 +290,10 @@ class SearchSpace:
     def with_run(self, **settings: Any) -> SearchSpace:
         """The same space with other run settings, e.g. ``with_run(steps=1000)``."""
         return self._with(run=_changed(self.run, settings))
+
+    def with_early(self, stopping: Stopping | None, race: Race | None) -> SearchSpace:
+        """The same space with other rules for trials that need not be computed to the end."""
+        return self._with(stopping=stopping, race=race)
 
     def _with(self, **changes: Any) -> SearchSpace:
         document = self.document.model_copy(update=changes)

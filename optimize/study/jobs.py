@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from optimize.early import Yardstick
 from optimize.objective import Seeds
 from optimize.space.document import Value
 
@@ -18,9 +19,11 @@ class TrialJob:
         attempt: 1 for the first.
         params: the searched parameters.
         seeds: (network seed, data seed) of every instance.
+        yardstick: what it is measured by, where trials are stopped early.
     """
 
     number: int
     attempt: int
     params: Mapping[str, Value]
     seeds: tuple[Seeds, ...]
+    yardstick: Yardstick = field(default=Yardstick(), repr=False)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, Final
 
 from optuna.trial import FrozenTrial, TrialState
 
+from optimize.early import RungValues, Yardsticks
 from optimize.space.document import Value
 from optimize.study.jobs import TrialJob
 from optimize.study.spec import StudySpec
@@ -59,6 +61,7 @@ class Ledger:
         self._suggester = Suggester(spec.search_space, spec.sampler, spec.seed, spec.points)
         self._ids: dict[int, int] = {}
         self._running: dict[int, Mapping[str, Value]] = {}
+        self._yardsticks = Yardsticks()
         self.adopted: list[TrialJob] = []
         self.ended = 0
         self.failures = 0
@@ -83,6 +86,7 @@ class Ledger:
         # Together: a descendant without the record of its parents would propose differently after a restart.
         ids = self._storage.create([proposal.trial for proposal in proposals], by_id(attributes, self._ids.__getitem__))
         jobs = []
+        yardstick = self._yardsticks.after(self.ended)
         for proposal, trial_id in zip(proposals, ids, strict=True):
             number = proposal.trial.number
             self._ids[number] = trial_id
@@ -90,13 +94,13 @@ class Ledger:
             if proposal.unsatisfied:
                 self._fail(number, f"no point was found that satisfies {proposal.unsatisfied!r}")
             else:
-                jobs.append(TrialJob(number, 1, proposal.trial.params, self._seeds))
+                jobs.append(TrialJob(number, 1, proposal.trial.params, self._seeds, yardstick))
         return jobs
 
     def retry(self, job: TrialJob) -> TrialJob:
         """The same trial as its next attempt, noted in the storage."""
         self._storage.set_trial_attribute(self._ids[job.number], ATTEMPT, job.attempt + 1)
-        return TrialJob(job.number, job.attempt + 1, job.params, job.seeds)
+        return replace(job, attempt=job.attempt + 1)
 
     def failed(self, job: TrialJob, reason: str) -> TrialResult:
         """The result of a trial that could not be computed."""
@@ -117,19 +121,21 @@ class Ledger:
         self._spool.write(counting)
         endings = []
         for position, result in enumerate(counting, start=self.ended + 1):
-            state = TrialState.FAIL if result.objectives is None else TrialState.COMPLETE
+            state = _ending_of(result)
             complete = state is TrialState.COMPLETE
             violations = self._spec.evaluation.violations(result.features) if complete else ()
             sampler_attrs = self._suggester.tell(result.number, state, result.objectives, violations)
-            stored = result.model_dump(mode="json", exclude=set(_IN_STORAGE), exclude_none=True)
+            left_out = _IN_STORAGE if result.rungs else _IN_STORAGE | {"rungs"}
+            stored = result.model_dump(mode="json", exclude=set(left_out), exclude_none=True)
             user_attrs = {RESULT: stored, ENDED_AS: position}
+            self._yardsticks.add(position, result.rungs, complete=complete)
             endings.append(Ending(self._ids[result.number], state, result.objectives, user_attrs, sampler_attrs))
         told = self._storage.end(endings)
         recorded = [result for result, now in zip(counting, told, strict=True) if now]
         for result in counting:
             del self._running[result.number]
         for result in recorded:
-            self._count(result.number, result.objectives)
+            self._count(result.number, result.objectives, failed=result.failure is not None)
         return recorded
 
     def refusal(self, result: TrialResult) -> str | None:
@@ -152,7 +158,9 @@ class Ledger:
         self._suggester.restore(trials, by_id(self._storage.system_attributes(), numbers.__getitem__))
         for trial in trials:
             if trial.state.is_finished():
-                self._count(trial.number, tuple(trial.values) if trial.state is TrialState.COMPLETE else None)
+                values = tuple(trial.values) if trial.state is TrialState.COMPLETE else None
+                self._count(trial.number, values, failed=trial.state is TrialState.FAIL)
+                self._measure_by(trial)
         self.next_pack = 1 + max((trial.user_attrs.get(RESULT, {}).get("pack", -1) for trial in trials), default=-1)
         self._spool.clean()
         left = [trial for trial in trials if not trial.state.is_finished()]
@@ -166,14 +174,22 @@ class Ledger:
                 self._fail(trial.number, TORN)
             else:
                 attempt = int(trial.user_attrs.get(ATTEMPT, 1))
-                self.adopted.append(self.retry(TrialJob(trial.number, attempt, trial.params, self._seeds)))
+                yardstick = self._yardsticks.after(int(trial.user_attrs.get(ASKED_AFTER, 0)))
+                self.adopted.append(self.retry(TrialJob(trial.number, attempt, trial.params, self._seeds, yardstick)))
         self.record(sorted(spooled, key=lambda result: (str(result.finished), result.number)))
         self.next_pack = max(self.next_pack, *(1 + (result.pack or 0) for result in spooled), 0)
 
-    def _count(self, number: int, objectives: tuple[float, ...] | None) -> None:
+    def _measure_by(self, trial: FrozenTrial) -> None:
+        """Let later trials be measured by one that ended in an earlier run."""
+        rungs = trial.user_attrs.get(RESULT, {}).get("rungs", ())
+        complete = trial.state is TrialState.COMPLETE
+        values = tuple(RungValues.model_validate(rung) for rung in rungs)
+        self._yardsticks.add(int(trial.user_attrs.get(ENDED_AS, 0)), values, complete=complete)
+
+    def _count(self, number: int, objectives: tuple[float, ...] | None, *, failed: bool) -> None:
         self.ended += 1
+        self.failures += failed
         if objectives is None:
-            self.failures += 1
             return
         here = tuple((value, number) for value in objectives)
         self.best = tuple(map(min, self.best, here)) if self.best else here
@@ -193,6 +209,12 @@ class Ledger:
     def _fail(self, number: int, reason: str) -> None:
         job = TrialJob(number, 1, self._running[number], self._seeds)
         self.record([self.failed(job, reason)])
+
+
+def _ending_of(result: TrialResult) -> TrialState:
+    if result.stopped is not None:
+        return TrialState.PRUNED
+    return TrialState.FAIL if result.objectives is None else TrialState.COMPLETE
 
 
 def _id_of(trial: FrozenTrial) -> int:

@@ -10,6 +10,7 @@ from typing import Annotated, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from optimize.early import RungValues
 from optimize.files import TEMPORARY, sync_path, write_text
 from optimize.objective import InstanceOutcome
 from optimize.space.document import Value
@@ -29,6 +30,8 @@ class TrialResult(BaseModel):
         features: aggregated over the instances.
         objectives: what is minimized; ``None`` for a trial that failed.
         failure: why it failed.
+        stopped: why it was given up early; then it has no objectives and no failure.
+        rungs: its intermediate values, where trials are stopped early.
         pack: number of the pack it was in.
         device, executor: where and by what it was computed.
         seconds: wall time of its pack, divided by the number of trials in it.
@@ -46,6 +49,8 @@ class TrialResult(BaseModel):
     features: dict[str, float] = {}
     objectives: tuple[float, ...] | None = None
     failure: str | None = None
+    stopped: str | None = None
+    rungs: tuple[RungValues, ...] = ()
     pack: int | None = None
     device: str | None = None
     executor: str | None = None

@@ -166,6 +166,8 @@ class Driver:
 
     def _count(self, result: TrialResult) -> None:
         self._status = replace(self._status, recorded=self._status.recorded + 1)
-        if result.objectives is None:
+        if result.stopped is not None:
+            log.info("trial %d: %s", result.number, result.stopped)
+        elif result.objectives is None:
             log.info("trial %d failed: %s", result.number, result.failure)
             self._status = replace(self._status, last_failure=f"trial {result.number}: {result.failure}")

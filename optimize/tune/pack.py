@@ -33,7 +33,15 @@ class Pack:
 
 
 def compute(spec: StudySpec, trainer: PackTrainer, pack: Pack) -> list[TrialResult]:
-    """Train a pack and judge its trials."""
+    """Train a pack and judge its trials.
+
+    Where the space has rules for stopping early or for racing, see ``optimize.tune.staged``.
+    """
+    space = spec.search_space.document
+    if space.stopping is not None or space.race is not None:
+        from optimize.tune.staged import compute_staged
+
+        return compute_staged(spec, trainer, pack)
     started = datetime.now(UTC)
     clock = time.perf_counter()
     measurement = trainer.train(pack.jobs)

@@ -8,13 +8,14 @@ from __future__ import annotations
 import math
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from hashlib import blake2b
 from typing import Final
 
 from optimize.objective import InstanceOutcome, rejection
 from optimize.space.document import Value
 from optimize.study import StudySpec, TrialJob
+from optimize.tune.staged import ReplicaRequest, ReplicaSource, RungReport
 from optimize.tune.trainer import PackMeasurement
 
 PAUSE_VARIABLE: Final = "EIANN_STUB_SECONDS"
@@ -38,6 +39,35 @@ class StubTrainer:
         if self._pause:
             time.sleep(self._pause)
         return PackMeasurement(tuple(self._outcomes(job) for job in jobs), executor="stub", device="cpu")
+
+    def stream(self, source: ReplicaSource, *, slots: int, rungs: Sequence[int]) -> str:
+        """Outcomes by formula, replica by replica; at a rung the values of the end, and worse the earlier it is."""
+        if self._pause:
+            time.sleep(self._pause)
+        total = self._spec.evaluation.run.steps * self._spec.evaluation.run.epochs
+        running: list[ReplicaRequest] = []
+        while True:
+            while len(running) < slots and (request := source.next()) is not None:
+                running.append(request)
+            if not running:
+                return "stub"
+            stopped: set[Hashable] = set()
+            for rung in rungs:
+                left = [request for request in running if request.key not in stopped]
+                stopped |= set(source.decide([self._report(request, rung, total) for request in left]))
+            # One after the other, so that slots are left and taken while neighbours run.
+            ended, running = running, []
+            for request in ended:
+                source.receive(request.key, None if request.key in stopped else self._outcome(request))
+
+    def _report(self, request: ReplicaRequest, rung: int, total: int) -> RungReport:
+        features = self._outcome(request).features
+        left = 1 - rung / total
+        seen = {"accuracy": features["accuracy"] * (1 - 0.5 * left), "loss": features["loss"] + left}
+        return RungReport(request.key, rung, seen)
+
+    def _outcome(self, request: ReplicaRequest) -> InstanceOutcome:
+        return self._outcomes(request.job)[request.key[1]]
 
     def _outcomes(self, job: TrialJob) -> tuple[InstanceOutcome, ...]:
         places = [self._place(parameter.name, job.params.get(parameter.name)) for parameter in self._parameters]

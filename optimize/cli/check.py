@@ -10,6 +10,7 @@ import typer
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from cluster import Profile
     from optimize.export import NetworkFile
     from optimize.space import SearchSpace
 
@@ -37,14 +38,31 @@ def check(
     if "kind" in keys:
         import cluster
 
-        profile = cluster.load_profile(path)
-        out.print(f"cluster profile of kind {profile.kind}: {path}")
+        _show_profile(cluster.load_profile(path), path, out)
     elif {"parameters", "extends"} & keys:
         _show_space(SearchSpace.load(path), out)
     else:
         from optimize.export import NetworkFile
 
         _show_network(NetworkFile.read(path), path, out)
+
+
+def _show_profile(profile: Profile, path: Path, out: Console) -> None:
+    from optimize.cli.show import grid
+
+    studies = profile.remote_studies
+    storage = profile.storage or "SQLite in the study's folder"
+    if studies is not None and (refusal := profile.place.refusal(profile.storage, studies)):
+        storage = f"none that would do: {refusal}"
+    rows = [
+        ("jobs go to", profile.site),
+        ("studies lie in", studies or "--studies, on a disk that is shared"),
+        ("storage", storage),
+        ("program", f"{profile.python or 'the Python that submits'} -m optimize.cli"),
+        ("variables", ", ".join(profile.environment) or "none of its own"),
+    ]
+    out.print(f"cluster profile of kind {profile.kind}: {path}", markup=False)
+    out.print(grid(("profile", path.name), rows))
 
 
 def _show_space(space: SearchSpace, out: Console) -> None:

@@ -66,23 +66,34 @@ def optimize(
     seed: Annotated[int, typer.Option("--seed", min=0, help="Of the sampler.")] = 0,
     executor: ExecutorOption = None,
     go_on: Annotated[bool, typer.Option("--resume", help="If the study of that --name exists, go on with it.")] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Check everything, show the plan, run nothing.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Check everything, show plan and forecast, run nothing.")
+    ] = False,
     grace_seconds: GraceOption = None,
     stop_after: StopOption = None,
     trainer: Annotated[str | None, typer.Option("--trainer", hidden=True)] = None,
+    forecast: Annotated[bool, typer.Option("--forecast/--no-forecast", hidden=True)] = True,
 ) -> None:
     """Search the parameters of a space: create a study and run it on Ray Tune.
 
     Exit codes: 0 the budget is reached; 85 more to do, after SIGUSR1 or --stop-after; 130, 143 after SIGINT, SIGTERM.
     """
+    from eiann.errors import UserError
+    from optimize.cli.forecast import show_forecast_of_plan
+    from optimize.cli.show import console
     from optimize.plan import Plan
+    from optimize.space import SearchSpace
     from optimize.space.document import NamedWithOptions
-    from optimize.study import check_free
+    from optimize.study import Study, check_free
     from optimize.study.storage import check_storage
 
     if go_on and name is not None and (studies / name / "spec.yaml").is_file():
+        found = Study.open(studies / name)
+        if found.spec.search_space.name != SearchSpace.load(space).name:
+            raise UserError(f"{found.folder.path}: is a study of {found.spec.search_space.name}; choose another --name")
         resume(
-            str(studies / name),
+            str(found.folder.path),
+            trials=max(trials or 0, found.budget),  # one that was raised meanwhile stays
             pack=pack,
             cpus_per_pack=cpus_per_pack,
             gpus_per_pack=gpus_per_pack,
@@ -113,6 +124,8 @@ def optimize(
     plan.check(local=address is None)
     if dry_run:
         _show_plan(plan, studies / chosen)
+        if forecast:
+            show_forecast_of_plan(plan, console(), storage=storage)
         return
 
     from optimize.tune.cluster import ray_cluster

@@ -37,7 +37,7 @@ WRONG = [
     (SHARED_DISK, "sqlite:///study.db", HOME, "found the path study.db for SQLite; the whole path on the cluster"),
     (SHARED_DISK, "journal:study.journal", HOME, "found the path study.journal for a journal; the whole path"),
     (SHARED_DISK, "sqlite:////tmp/study.db", HOME, "/tmp/study.db exists on one machine only and not for long"),
-    (SHARED_DISK, None, "/dev/shm/studies", "/dev/shm/studies exists on one machine only"),
+    (SHARED_DISK, "journal:/dev/shm/study.journal", HOME, "/dev/shm/study.journal exists on one machine only"),
     (POD, "sqlite:////data/study.db", "/studies", "/data/study.db is on the pod's own disk and vanishes with it"),
     (POD, None, "/home/ray/studies", "/home/ray/studies is on the pod's own disk"),
     (PODS, None, "/studies", "SQLite's locks do not hold between nodes that mount one volume"),
@@ -70,3 +70,10 @@ def test_no_profile_holds_a_password(kind: str, tmp_path: Path) -> None:
             load_profile(path)
         assert says in str(caught.value)
         assert "swordfish" not in str(caught.value)
+
+
+def test_a_profile_with_a_storage_that_does_not_fit_is_refused_with_its_line(tmp_path: Path) -> None:
+    path = tmp_path / "site.yaml"
+    path.write_text("kind: slurm\nnodes: 2\nstorage: postgresql://me@localhost/eiann\n")
+    with pytest.raises(ClusterError, match=f"^{path}:3: storage: the host localhost is the node that the driver"):
+        load_profile(path)

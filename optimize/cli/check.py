@@ -24,7 +24,7 @@ def check(
 ) -> None:
     """Validate a file and print what it would build."""
     from eiann.config.yaml_source import load_yaml
-    from optimize.cli.show import console
+    from optimize.cli.show import console, grid
     from optimize.space import SearchSpace
 
     out = console()
@@ -38,7 +38,14 @@ def check(
         import cluster
 
         profile = cluster.load_profile(path)
-        out.print(f"cluster profile of kind {profile.kind}: {path}")
+        out.print(f"cluster profile of kind {profile.kind}: {path}", markup=False)
+        given = profile.model_dump(mode="json", exclude_unset=True, exclude={"kind", "environment"})
+        rows = [(key, "\n".join(map(str, value)) if isinstance(value, list) else value) for key, value in given.items()]
+        rows += [("environment", name) for name in profile.environment]  # names only: values may be passwords
+        if rows:
+            out.print(grid(("key", "value"), rows))
+        if profile.kind == "slurm":
+            out.print(f"see what would be sent: eiann submit SPACE --to {path} --dry-run", markup=False)
     elif {"parameters", "extends"} & keys:
         _show_space(SearchSpace.load(path), out)
     else:

@@ -50,19 +50,24 @@ def check(
 def _show_profile(profile: Profile, path: Path, out: Console) -> None:
     from optimize.cli.show import grid
 
-    studies = profile.remote_studies
-    storage = profile.storage or "SQLite in the study's folder"
-    if studies is not None and (refusal := profile.place.refusal(profile.storage, studies)):
-        storage = f"none that would do: {refusal}"
-    rows = [
-        ("jobs go to", profile.site),
-        ("studies lie in", studies or "--studies, on a disk that is shared"),
-        ("storage", storage),
-        ("program", f"{profile.python or 'the Python that submits'} -m optimize.cli"),
-        ("variables", ", ".join(profile.environment) or "none of its own"),
-    ]
+    given = profile.model_dump(mode="json", exclude_unset=True, exclude={"kind", "environment"})
+    rows = [(key, _lines(value)) for key, value in given.items()]
+    rows += [("environment", name) for name in profile.environment]  # names only: values may be passwords
     out.print(f"cluster profile of kind {profile.kind}: {path}", markup=False)
-    out.print(grid(("profile", path.name), rows))
+    if rows:
+        out.print(grid(("key", "value"), rows))
+    studies = profile.remote_studies
+    if studies is not None and (refusal := profile.place.refusal(profile.storage, studies)):
+        out.print(f"it needs a storage: {refusal}", markup=False)
+    if profile.kind != "here":
+        out.print(f"see what would be sent: eiann submit SPACE --to {path} --dry-run", markup=False)
+
+
+def _lines(value: object) -> object:
+    """Lists and mappings a line for each of their values."""
+    if isinstance(value, dict):
+        return "\n".join(f"{key}: {part}" for key, part in value.items())
+    return "\n".join(map(str, value)) if isinstance(value, list) else value
 
 
 def _show_space(space: SearchSpace, out: Console) -> None:

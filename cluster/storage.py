@@ -26,11 +26,13 @@ class Place:
     Attributes:
         submitter: the driver runs on the machine that submits.
         volume: the only folder there that outlives a job; None where any folder but a temporary one does.
+        passing_folder: the job runs in a copy of its working folder, which vanishes with it.
         several_writers: two drivers at once may reach a file there, on two nodes that do not see each other.
     """
 
     submitter: bool = False
     volume: PurePosixPath | None = None
+    passing_folder: bool = False
     several_writers: bool = False
 
     def refusal(self, url: str | None, studies: PurePosixPath) -> str | None:
@@ -71,7 +73,7 @@ class Place:
 
     def _refusal_of_file(self, kind: str, path: PurePosixPath, *, chosen: bool) -> str | None:
         """``chosen``: by a URL. Of the folder of studies, a job that does not see it notices at once."""
-        if not path.is_absolute():
+        if not path.is_absolute() and (self.passing_folder or self.volume is not None):
             return f"found the path {path} for {kind}; the whole path on the cluster is right"
         if self.volume is not None and not path.is_relative_to(self.volume):
             return (

@@ -226,8 +226,9 @@ def _make_room(submission: _Submission, jobs: Jobs) -> None:
     status = job.status()
     if not status.state.ended:
         return  # the name is taken, and whoever submits is told so
-    study = submission.studies / Path(submission.arguments[1]).name if submission.goes_on else jobs.folder / ".ended"
-    log = study / "logs" / f"{submission.name}-{status.submitted:%Y%m%d-%H%M%S}.txt"
+    here = submission.studies / Path(submission.arguments[1]).name / "logs"
+    there = jobs.folder / ".ended" / submission.name  # of a study that lies elsewhere
+    log = (here if submission.goes_on else there) / f"job-{status.submitted:%Y%m%d-%H%M%S}.txt"
     log.parent.mkdir(parents=True, exist_ok=True)
     log.write_text("".join(f"{line}\n" for line in job.logs()), encoding="utf-8")
     jobs.forget(submission.name)

@@ -89,8 +89,8 @@ def optimize(
 
     if go_on and name is not None and (studies / name / "spec.yaml").is_file():
         found = Study.open(studies / name)
-        if found.spec.search_space.name != SearchSpace.load(space).name:
-            raise UserError(f"{found.folder.path}: is a study of {found.spec.search_space.name}; choose another --name")
+        if found.spec.search_space.searched != SearchSpace.load(space).searched:
+            raise UserError(f"{found.folder.path}: is a study of other parameters; choose another --name")
         resume(
             str(found.folder.path),
             trials=max(trials or 0, found.budget),  # one that was raised meanwhile stays

@@ -11,6 +11,7 @@ from cluster.storage import Place
 
 HERE = Place(submitter=True)
 SHARED_DISK = Place()
+RAY = Place(passing_folder=True)
 POD = Place(volume=PurePosixPath("/studies"))
 PODS = Place(volume=PurePosixPath("/studies"), several_writers=True)
 HOME = "/nfs/me/studies"
@@ -20,6 +21,8 @@ GOOD = [
     (HERE, "postgresql://me:secret@localhost/eiann", "studies"),
     (SHARED_DISK, None, HOME),
     (SHARED_DISK, "sqlite:////nfs/me/study.db", HOME),
+    (SHARED_DISK, "sqlite:///study.db", HOME),
+    (RAY, "sqlite:////nfs/me/study.db", HOME),
     (SHARED_DISK, "journal:/nfs/me/study.journal", HOME),
     (SHARED_DISK, "postgresql://me@db.example.org:5432/eiann", HOME),
     (SHARED_DISK, "postgresql+psycopg://me@/eiann?host=/nfs/sockets", HOME),
@@ -34,8 +37,8 @@ WRONG = [
     (SHARED_DISK, "postgresql://127.0.0.1/eiann", HOME, "the host 127.0.0.1 is the node"),
     (SHARED_DISK, "postgresql:///eiann", HOME, "the host that is left out is the node"),
     (SHARED_DISK, "study.db", HOME, "found 'study.db'; postgresql://USER@HOST/DATABASE or journal:/PATH is right"),
-    (SHARED_DISK, "sqlite:///study.db", HOME, "found the path study.db for SQLite; the whole path on the cluster"),
-    (SHARED_DISK, "journal:study.journal", HOME, "found the path study.journal for a journal; the whole path"),
+    (RAY, "sqlite:///study.db", HOME, "found the path study.db for SQLite; the whole path on the cluster is right"),
+    (POD, "journal:study.journal", "/studies", "found the path study.journal for a journal; the whole path"),
     (SHARED_DISK, "sqlite:////tmp/study.db", HOME, "/tmp/study.db exists on one machine only and not for long"),
     (SHARED_DISK, "journal:/dev/shm/study.journal", HOME, "/dev/shm/study.journal exists on one machine only"),
     (POD, "sqlite:////data/study.db", "/studies", "/data/study.db is on the pod's own disk and vanishes with it"),

@@ -21,7 +21,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     Path("toy.yaml").write_text(TOY)
     Path("here.yaml").write_text("kind: here\n")
-    Path("slurm.yaml").write_text("kind: slurm\nsignal_seconds: 100\nenvironment: {PGPASSWORD: swordfish}\n")
+    Path("slurm.yaml").write_text("kind: slurm\nsignal_seconds: 100\nenvironment: {LICENCE: swordfish}\n")
     return tmp_path
 
 
@@ -129,12 +129,15 @@ def test_an_existing_study_is_gone_on_with_where_that_is_asked_for(
     assert run([*arguments, "--resume", "--address", "auto", "--pack", "3"]) == 0
     ((path, options),) = resumed
     assert (path, options["address"], options["pack"]) == ("studies/demo", "auto", 3)
-    assert options.get("trials") is None, "the study keeps its budget"
+    assert options["trials"] == 9, "more than it had is its new budget"
+    arguments[3] = "3"
+    assert run([*arguments, "--resume", "--address", "auto"]) == 0
+    assert resumed[1][1]["trials"] == 4, "it keeps a budget that is larger"
 
 
 def test_a_checked_profile_shows_its_keys_and_no_value_of_a_variable(capsys: Captured) -> None:
     assert run(["check", "slurm.yaml"]) == 0
     shown = capsys.readouterr().out
     assert "signal_seconds" in shown
-    assert "PGPASSWORD" in shown
+    assert "LICENCE" in shown
     assert "swordfish" not in shown

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from difflib import get_close_matches
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, Final
 
 import yaml
@@ -95,10 +95,13 @@ def read_profile(text: str, path: Path | str) -> Profile:
         found = f"found {kind!r}" if "kind" in data else "missing"
         raise ClusterError(f"kind: {found}; available: {', '.join(KINDS)}", location=f"{path}:{_line(node, ('kind',))}")
     try:
-        return model.model_validate(data)
+        profile = model.model_validate(data)
     except ValidationError as error:
         first = error.errors()[0]
         raise ClusterError(_say(first, model), location=f"{path}:{_line(node, first['loc'])}") from None
+    if profile.storage is not None and (refusal := profile.place.refusal(profile.storage, PurePosixPath("/"))):
+        raise ClusterError(f"storage: {refusal}", location=f"{path}:{_line(node, ('storage',))}")
+    return profile
 
 
 def _text(path: Path) -> str:

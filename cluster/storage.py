@@ -26,11 +26,13 @@ class Place:
     Attributes:
         submitter: the driver runs on the machine that submits.
         volume: the only folder there that outlives a job; None where any folder but a temporary one does.
+        passing_folder: the job runs in a copy of its working folder, which vanishes with it.
         several_writers: two drivers at once may reach a file there, on two nodes that do not see each other.
     """
 
     submitter: bool = False
     volume: PurePosixPath | None = None
+    passing_folder: bool = False
     several_writers: bool = False
 
     def refusal(self, url: str | None, studies: PurePosixPath) -> str | None:
@@ -55,10 +57,10 @@ class Place:
         if url is not None and file is None:
             return self._refusal_of_server(url)
         if file is None:
-            return self._refusal_of_file("SQLite", studies)
+            return self._refusal_of_file("SQLite", studies, chosen=False)
         kind = "SQLite" if file["kind"] == "sqlite" else "a journal"
         path = file["rest"].removeprefix("///") if file["kind"] == "sqlite" else file["rest"]
-        return self._refusal_of_file(kind, PurePosixPath(path))
+        return self._refusal_of_file(kind, PurePosixPath(path), chosen=True)
 
     def _refusal_of_server(self, url: str) -> str | None:
         found = _SERVER.match(url)
@@ -69,8 +71,9 @@ class Place:
             return f"the host {host} is the node that the driver happens to run on; name the host of the database"
         return None
 
-    def _refusal_of_file(self, kind: str, path: PurePosixPath) -> str | None:
-        if not path.is_absolute():
+    def _refusal_of_file(self, kind: str, path: PurePosixPath, *, chosen: bool) -> str | None:
+        """``chosen``: by a URL. Of the folder of studies, a job that does not see it notices at once."""
+        if not path.is_absolute() and (self.passing_folder or self.volume is not None):
             return f"found the path {path} for {kind}; the whole path on the cluster is right"
         if self.volume is not None and not path.is_relative_to(self.volume):
             return (
@@ -78,7 +81,7 @@ class Place:
                 "is, or PostgreSQL is right"
             )
         for folder in _OF_ONE_MACHINE:
-            if path.is_relative_to(folder):
+            if chosen and path.is_relative_to(folder):
                 return f"{path} exists on one machine only and not for long; a folder on a shared disk is right"
         if kind == "SQLite" and self.several_writers:
             return (

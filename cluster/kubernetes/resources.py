@@ -219,6 +219,19 @@ class ConfigMap(Part):
     data: dict[str, str]
 
 
+class _Dumper(yaml.SafeDumper):
+    """Texts of several lines as lines."""
+
+    def represent_text(self, text: str) -> yaml.ScalarNode:
+        """One text."""
+        style = "|" if "\n" in text else None
+        return self.represent_scalar("tag:yaml.org,2002:str", text, style=style)
+
+
+_Dumper.add_representer(str, _Dumper.represent_text)
+
+
 def to_yaml(*resources: Part) -> str:
     """Several resources as the documents of one YAML text."""
-    return str(yaml.safe_dump_all([one.plain() for one in resources], sort_keys=False, width=120, allow_unicode=True))
+    plain = [one.plain() for one in resources]
+    return str(yaml.dump_all(plain, Dumper=_Dumper, sort_keys=False, width=120, allow_unicode=True))

@@ -11,6 +11,7 @@ from pydantic import Field, field_validator
 
 from cluster.profile import Profile
 from cluster.secrets import private_text
+from cluster.storage import Place
 
 SHOWN_TO_ALL: Final = (
     "a Ray cluster writes a job's variables into its logs and shows them to all its users; give a secret as a file of "
@@ -73,6 +74,11 @@ class RayProfile(Profile):
     def remote_studies(self) -> PurePosixPath | None:
         """As the profile says."""
         return self.studies
+
+    @property
+    def place(self) -> Place:
+        """A node of the cluster, in a copy of the working folder."""
+        return Place(passing_folder=True)
 
     @property
     def files_folder(self) -> PurePosixPath | None:

@@ -21,6 +21,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from threading import Event, Thread
 from types import FrameType
 from typing import Final
 
@@ -34,6 +35,7 @@ _PREFIX: Final = "eiann-"
 _LOCK: Final = "lock"
 _SETTLED_SECONDS: Final = 600  # younger folders may still be on their way to a lock
 _ATTEMPTS: Final = 3
+_STARTED: Final = "Ray runtime started"
 _OBJECT_STORE_BYTES: Final = 200 * 1024**2
 _SIOCGIFADDR: Final = 0x8915
 _POLL_SECONDS: Final = 0.1
@@ -99,20 +101,25 @@ class RayNode:
         raise NodeError(f"ray start failed {_ATTEMPTS} times; see the lines above")
 
     def _serve_once(self, stop: list[int]) -> tuple[bool, int]:
-        head, worker_ports = self._task == 0, free_ports(self._ip, 5)
-        gcs = f"{self._ip}:{worker_ports[0]}" if head else self._head(stop)
+        head, ports = self._task == 0, free_ports(self._ip, 5)
+        gcs = f"{self._ip}:{ports[0]}" if head else self._head(stop)
         if gcs is None:
             return False, 0
-        command = self._command(gcs, worker_ports)
-        process = subprocess.Popen(command, stdin=subprocess.DEVNULL)
-        started = False
+        command = self._command(gcs, ports)
+        process = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        )
+        started = Event()
+        reader = Thread(target=_pass_on, args=(process, started), daemon=True)
+        reader.start()
+        published = False
         try:
             while (code := process.poll()) is None:
                 if stop:
                     process.terminate()
-                    return started, _ended(process)
-                if not started and listens(self._ip, worker_ports[1]) and (not head or listens(*_split(gcs))):
-                    started = True
+                    return published, _ended(process)
+                if started.is_set() and not published:
+                    published = True
                     if head:
                         write_atomic(self._run / ADDRESS, gcs)
                     write_atomic(self._run / f"{UP}{self._task}", socket.gethostname())
@@ -120,7 +127,8 @@ class RayNode:
         finally:
             if process.poll() is None:
                 process.kill()
-        return started, code
+            reader.join(timeout=5)
+        return published, code
 
     def _head(self, stop: list[int]) -> str | None:
         """The head's address, once it is there; None if the job was stopped before."""
@@ -148,6 +156,18 @@ class RayNode:
             command += [f"--include-dashboard={str(self._dashboard).lower()}"]
             return [*command, "--dashboard-host=127.0.0.1", f"--dashboard-port={dashboard}"]
         return [*command, f"--address={gcs}"]
+
+
+def _pass_on(process: subprocess.Popen[str], started: Event) -> None:
+    """Pass on what ``ray start`` prints, and notice the line that it prints when its node has joined.
+
+    That its ports listen is not enough: on a busy machine it may give up after that.
+    """
+    for line in process.stdout or ():
+        sys.stdout.write(line)
+        sys.stdout.flush()
+        if _STARTED in line:
+            started.set()
 
 
 def visible_gpus() -> int:
@@ -196,15 +216,6 @@ def free_ports(ip: str, count: int) -> list[int]:
         return [int(one.getsockname()[1]) for one in sockets]
 
 
-def listens(host: str, port: int) -> bool:
-    """Whether somebody takes connections there."""
-    try:
-        socket.create_connection((host, port), timeout=2).close()
-    except OSError:
-        return False
-    return True
-
-
 @contextlib.contextmanager
 def private_folder(scratch: Path) -> Iterator[Path]:
     """A new folder for this user alone, locked while the block runs and removed after it.
@@ -245,18 +256,13 @@ def _stop_on_term() -> list[int]:
     return came
 
 
-def _ended(process: subprocess.Popen[bytes]) -> int:
+def _ended(process: subprocess.Popen[str]) -> int:
     try:
         process.wait(timeout=10)
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()
     return 0
-
-
-def _split(address: str) -> tuple[str, int]:
-    host, _, port = address.rpartition(":")
-    return host, int(port)
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ import typer
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from cluster import Profile
     from optimize.export import NetworkFile
     from optimize.space import SearchSpace
 
@@ -37,14 +38,36 @@ def check(
     if "kind" in keys:
         import cluster
 
-        profile = cluster.load_profile(path)
-        out.print(f"cluster profile of kind {profile.kind}: {path}")
+        _show_profile(cluster.load_profile(path), path, out)
     elif {"parameters", "extends"} & keys:
         _show_space(SearchSpace.load(path), out)
     else:
         from optimize.export import NetworkFile
 
         _show_network(NetworkFile.read(path), path, out)
+
+
+def _show_profile(profile: Profile, path: Path, out: Console) -> None:
+    from optimize.cli.show import grid
+
+    given = profile.model_dump(mode="json", exclude_unset=True, exclude={"kind", "environment"})
+    rows = [(key, _lines(value)) for key, value in given.items()]
+    rows += [("environment", name) for name in profile.environment]  # names only: values may be passwords
+    out.print(f"cluster profile of kind {profile.kind}: {path}", markup=False)
+    if rows:
+        out.print(grid(("key", "value"), rows))
+    studies = profile.remote_studies
+    if studies is not None and (refusal := profile.place.refusal(profile.storage, studies)):
+        out.print(f"it needs a storage: {refusal}", markup=False)
+    if profile.kind != "here":
+        out.print(f"see what would be sent: eiann submit SPACE --to {path} --dry-run", markup=False)
+
+
+def _lines(value: object) -> object:
+    """Lists and mappings a line for each of their values."""
+    if isinstance(value, dict):
+        return "\n".join(f"{key}: {part}" for key, part in value.items())
+    return "\n".join(map(str, value)) if isinstance(value, list) else value
 
 
 def _show_space(space: SearchSpace, out: Console) -> None:

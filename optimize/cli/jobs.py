@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import io
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import redirect_stdout
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -46,12 +46,13 @@ def submit(
 
     profile = cluster.load_profile(to)
     submission = _Submission.of(what, name, studies, profile, context.args)
-    submission.check()
+    checked = submission.check(forecast=dry_run)
     folder = submission.studies / _JOBS
     if dry_run:
         typer.echo(cluster.runner_for(profile, folder).render(submission.job()))
+        typer.echo(checked, nl=False, err=True)  # beside what would be sent, which can be kept and sent by hand
         return
-    if submission.goes_on:
+    if submission.goes_on or profile.remote_studies is not None:
         _make_room(submission, cluster.Jobs(folder))
     cluster.Jobs(folder).submit(profile, submission.job())
     typer.echo(f"job {submission.name} submitted; see: eiann status, eiann logs {submission.name} --follow")
@@ -95,8 +96,10 @@ class _Submission:
         studies: folder with the study.
         name: of the study and of the job.
         arguments: of ``eiann``, without what only the job needs.
-        goes_on: whether the study exists.
+        goes_on: whether the study exists here.
         profile: where to.
+        files: that travel with it.
+        local: its arguments where it would run here; left out, the same.
     """
 
     studies: Path
@@ -104,22 +107,34 @@ class _Submission:
     arguments: tuple[str, ...]
     goes_on: bool
     profile: Profile
+    files: dict[str, str] = field(default_factory=dict)
+    local: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, what: str, name: str | None, studies: Path, profile: Profile, further: Sequence[str]) -> _Submission:
         """What the user asked for, in the words of ``eiann optimize`` or ``eiann resume``."""
+        from eiann.errors import UserError
+        from optimize.cli.luggage import Luggage
         from optimize.cli.options import fitting_name
         from optimize.plan import Plan
 
+        there = profile.remote_studies
         for candidate in (Path(what), studies / what):
             if (candidate / "spec.yaml").is_file():
+                if there is not None:
+                    raise UserError(f"{candidate} lies here, and jobs of {profile.site} see {there}; submit its space")
                 found = candidate.absolute()
                 return cls(found.parent, name or found.name, ("resume", str(found), *further), True, profile)
-        chosen = name or fitting_name(studies, Plan.make(what).space.name.rpartition("/")[2])
-        space = str(Path(what).absolute()) if Path(what).is_file() else what
-        where = ("--name", chosen, "--studies", str(studies.absolute()))
+        known = studies if there is None else studies / _JOBS
+        chosen = name or fitting_name(known, Plan.make(what).space.name.rpartition("/")[2])
+        luggage = Luggage(profile.files_folder)
+        where = ("--name", chosen, "--studies", str(there or studies.absolute()))
         storage = () if profile.storage is None or "--storage" in further else ("--storage", profile.storage)
-        return cls(studies.absolute(), chosen, ("optimize", space, *where, *storage, *further), False, profile)
+        arguments = ("optimize", luggage.space(what), *where, *storage, *luggage.options(further))
+        # As it would run here: its files where they are, and nothing of what only the cluster sees.
+        where = where if there is None else ("--name", chosen, "--studies", str(studies))
+        local = ("optimize", what, *where, *(storage if there is None else ()), *further)
+        return cls(studies.absolute(), chosen, arguments, False, profile, luggage.files, local)
 
     def job(self) -> JobSpec:
         """The job, which may run several times: what it finds done it does not do again."""
@@ -133,15 +148,23 @@ class _Submission:
         ):
             if value is not None and option not in self.arguments:
                 options += (option, f"{value:g}" if isinstance(value, float) else value)
-        study = str(self.studies / (Path(self.arguments[1]).name if self.goes_on else self.name))
+        lie = self.profile.remote_studies or self.studies
+        study = str(lie / (Path(self.arguments[1]).name if self.goes_on else self.name))
         return cluster.JobSpec(
             name=self.name,
             command=(*program, *self.arguments, *options),
             progress=(*program, "status", study, "--count"),
+            files=self.files,
         )
 
-    def check(self) -> None:
+    def check(self, *, forecast: bool = False) -> str:
         """Find out here, not after hours in a queue, whether the job's command line can work.
+
+        Args:
+            forecast: whether to foretell what it will take, too.
+
+        Returns:
+            What "--dry-run" shows.
 
         Raises:
             UserError: it cannot, or it is wrong; the command line itself may complain too.
@@ -150,16 +173,49 @@ class _Submission:
 
         from optimize.cli.app import app
 
-        command, *rest = self.arguments
+        self._check_storage()
+        command, *rest = self.local or self.arguments
         addressed = [] if self.profile.ray_address is None else ["--address", self.profile.ray_address]
         root = get_command(app)
         with typer.Context(root) as context:
             found = root.get_command(context, command)  # type: ignore[attr-defined]
-        with found.make_context(command, [*rest, *addressed], parent=None) as context:
-            if not self.goes_on:
-                context.params["dry_run"] = True
-                with redirect_stdout(io.StringIO()):
-                    found.invoke(context)
+        with (
+            found.make_context(command, [*rest, *addressed], parent=None) as context,
+            redirect_stdout(io.StringIO()) as shown,
+        ):
+            if self.goes_on and forecast:
+                self._show_what_is_left(context.params["trials"])
+            elif not self.goes_on and (forecast or self.profile.remote_studies is None):
+                context.params.update(dry_run=True, forecast=forecast)
+                self._try(lambda: found.invoke(context))
+        return shown.getvalue()
+
+    def _try(self, call: Callable[[], object]) -> None:
+        """What lies elsewhere, data included, may be missing here; then there is no forecast."""
+        from eiann.errors import UserError
+
+        try:
+            call()
+        except UserError as error:
+            if self.profile.remote_studies is None:
+                raise
+            sys.stdout.write(f"no forecast: {error}\n")
+
+    def _show_what_is_left(self, trials: int | None) -> None:
+        from optimize.cli.forecast import show_forecast_of_study
+        from optimize.cli.show import console
+        from optimize.study import Study
+
+        show_forecast_of_study(Study.open(self.arguments[1]), console(), trials=trials)
+
+    def _check_storage(self) -> None:
+        """Refuse a storage that the driver would lose or not reach there."""
+        from eiann.errors import UserError
+
+        given = [self.arguments[i + 1] for i, word in enumerate(self.arguments[:-1]) if word == "--storage"]
+        lie = PurePosixPath(self.profile.remote_studies or self.studies)
+        if not self.goes_on and (refusal := self.profile.place.refusal(given[-1] if given else None, lie)):
+            raise UserError(f"storage: {refusal}")
 
 
 def _make_room(submission: _Submission, jobs: Jobs) -> None:
@@ -170,7 +226,10 @@ def _make_room(submission: _Submission, jobs: Jobs) -> None:
     status = job.status()
     if not status.state.ended:
         return  # the name is taken, and whoever submits is told so
-    log = submission.studies / Path(submission.arguments[1]).name / "logs" / f"job-{status.submitted:%Y%m%d-%H%M%S}.txt"
+    here = submission.studies / Path(submission.arguments[1]).name / "logs"
+    there = jobs.folder / ".ended" / submission.name  # of a study that lies elsewhere
+    log = (here if submission.goes_on else there) / f"job-{status.submitted:%Y%m%d-%H%M%S}.txt"
+    log.parent.mkdir(parents=True, exist_ok=True)
     log.write_text("".join(f"{line}\n" for line in job.logs()), encoding="utf-8")
     jobs.forget(submission.name)
 

@@ -77,23 +77,34 @@ def optimize(
     race: Annotated[
         list[str] | None, typer.Option("--race", help="More instances for contenders only: first=2, confidence=0.9.")
     ] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Check everything, show the plan, run nothing.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Check everything, show plan and forecast, run nothing.")
+    ] = False,
     grace_seconds: GraceOption = None,
     stop_after: StopOption = None,
     trainer: Annotated[str | None, typer.Option("--trainer", hidden=True)] = None,
+    forecast: Annotated[bool, typer.Option("--forecast/--no-forecast", hidden=True)] = True,
 ) -> None:
     """Search the parameters of a space: create a study and run it on Ray Tune.
 
     Exit codes: 0 the budget is reached; 85 more to do, after SIGUSR1 or --stop-after; 130, 143 after SIGINT, SIGTERM.
     """
+    from eiann.errors import UserError
+    from optimize.cli.forecast import show_forecast_of_plan
+    from optimize.cli.show import console
     from optimize.plan import Plan
+    from optimize.space import SearchSpace
     from optimize.space.document import NamedWithOptions
-    from optimize.study import check_free
+    from optimize.study import Study, check_free
     from optimize.study.opening import check_storage
 
     if go_on and name is not None and (studies / name / "spec.yaml").is_file():
+        found = Study.open(studies / name)
+        if found.spec.search_space.searched != SearchSpace.load(space).searched:
+            raise UserError(f"{found.folder.path}: is a study of other parameters; choose another --name")
         resume(
-            str(studies / name),
+            str(found.folder.path),
+            trials=max(trials or 0, found.budget),  # one that was raised meanwhile stays
             pack=pack,
             cpus_per_pack=cpus_per_pack,
             gpus_per_pack=gpus_per_pack,
@@ -126,6 +137,8 @@ def optimize(
     plan.check(local=address is None)
     if dry_run:
         _show_plan(plan, studies / chosen)
+        if forecast:
+            show_forecast_of_plan(plan, console(), storage=storage)
         return
 
     from optimize.tune.cluster import ray_cluster

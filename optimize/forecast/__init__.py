@@ -2,6 +2,6 @@
 
 from optimize.forecast.calibration import Calibration, calibrate
 from optimize.forecast.disk import disk_of_trials
-from optimize.forecast.forecast import Forecast, forecast
+from optimize.forecast.totals import Forecast, forecast
 
 __all__ = ["Calibration", "Forecast", "calibrate", "disk_of_trials", "forecast"]

@@ -7,6 +7,9 @@ from pathlib import Path
 import pytest
 
 from cluster import ClusterError, HereProfile, HereRunner, load_profile, runner_for
+from cluster.kinds import KINDS
+
+KNOWN = ", ".join(KINDS)
 
 
 def test_one_line_is_a_whole_profile(tmp_path: Path) -> None:
@@ -30,9 +33,9 @@ def test_every_key_is_read(tmp_path: Path) -> None:
     [
         ("", ":1: a profile is a mapping such as 'kind: here'"),
         ("- here", ":1: a profile is a mapping such as 'kind: here'"),
-        ("environment: {}", ":1: kind: missing; available: here"),
-        ("# site\nkind: pbs", ":2: kind: found 'pbs'; available: here"),
-        ("kind: [here]", ":1: kind: found ['here']; available: here"),
+        ("environment: {}", f":1: kind: missing; available: {KNOWN}"),
+        ("# site\nkind: pbs", f":2: kind: found 'pbs'; available: {KNOWN}"),
+        ("kind: [here]", f":1: kind: found ['here']; available: {KNOWN}"),
         ("kind: here\ngrace_second: 3", ":2: grace_second: unknown key; did you mean grace_seconds?"),
         ("kind: here\nqueue: long", ":2: queue: unknown key; known: kind, environment, python, storage, grace_seconds"),
         ("kind: here\ngrace_seconds: -1", ":2: grace_seconds: found -1; input should be greater than or equal to 0"),

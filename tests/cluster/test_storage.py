@@ -11,6 +11,7 @@ from cluster.storage import Place
 
 HERE = Place(submitter=True)
 SHARED_DISK = Place()
+RAY = Place(passing_folder=True)
 POD = Place(volume=PurePosixPath("/studies"))
 PODS = Place(volume=PurePosixPath("/studies"), several_writers=True)
 HOME = "/nfs/me/studies"
@@ -20,6 +21,8 @@ GOOD = [
     (HERE, "postgresql://me:secret@localhost/eiann", "studies"),
     (SHARED_DISK, None, HOME),
     (SHARED_DISK, "sqlite:////nfs/me/study.db", HOME),
+    (SHARED_DISK, "sqlite:///study.db", HOME),
+    (RAY, "sqlite:////nfs/me/study.db", HOME),
     (SHARED_DISK, "journal:/nfs/me/study.journal", HOME),
     (SHARED_DISK, "postgresql://me@db.example.org:5432/eiann", HOME),
     (SHARED_DISK, "postgresql+psycopg://me@/eiann?host=/nfs/sockets", HOME),
@@ -34,10 +37,10 @@ WRONG = [
     (SHARED_DISK, "postgresql://127.0.0.1/eiann", HOME, "the host 127.0.0.1 is the node"),
     (SHARED_DISK, "postgresql:///eiann", HOME, "the host that is left out is the node"),
     (SHARED_DISK, "study.db", HOME, "found 'study.db'; postgresql://USER@HOST/DATABASE or journal:/PATH is right"),
-    (SHARED_DISK, "sqlite:///study.db", HOME, "found the path study.db for SQLite; the whole path on the cluster"),
-    (SHARED_DISK, "journal:study.journal", HOME, "found the path study.journal for a journal; the whole path"),
+    (RAY, "sqlite:///study.db", HOME, "found the path study.db for SQLite; the whole path on the cluster is right"),
+    (POD, "journal:study.journal", "/studies", "found the path study.journal for a journal; the whole path"),
     (SHARED_DISK, "sqlite:////tmp/study.db", HOME, "/tmp/study.db exists on one machine only and not for long"),
-    (SHARED_DISK, None, "/dev/shm/studies", "/dev/shm/studies exists on one machine only"),
+    (SHARED_DISK, "journal:/dev/shm/study.journal", HOME, "/dev/shm/study.journal exists on one machine only"),
     (POD, "sqlite:////data/study.db", "/studies", "/data/study.db is on the pod's own disk and vanishes with it"),
     (POD, None, "/home/ray/studies", "/home/ray/studies is on the pod's own disk"),
     (PODS, None, "/studies", "SQLite's locks do not hold between nodes that mount one volume"),
@@ -70,3 +73,10 @@ def test_no_profile_holds_a_password(kind: str, tmp_path: Path) -> None:
             load_profile(path)
         assert says in str(caught.value)
         assert "swordfish" not in str(caught.value)
+
+
+def test_a_profile_with_a_storage_that_does_not_fit_is_refused_with_its_line(tmp_path: Path) -> None:
+    path = tmp_path / "site.yaml"
+    path.write_text("kind: slurm\nnodes: 2\nstorage: postgresql://me@localhost/eiann\n")
+    with pytest.raises(ClusterError, match=f"^{path}:3: storage: the host localhost is the node that the driver"):
+        load_profile(path)

@@ -86,7 +86,9 @@ def _wait(head: Head, process: subprocess.Popen[bytes], log: Path) -> None:
         assert time.monotonic() < deadline, log.read_text()
         with suppress(requests.exceptions.RequestException):
             opening = {"Authorization": f"Bearer {head.token}"}
-            if requests.get(f"{head.address}/api/jobs/", headers=opening, timeout=5).ok:
+            answers = requests.get(f"{head.address}/api/jobs/", headers=opening, timeout=5).ok
+            # Jobs are started by the node's agent, which says that it is there by its port.
+            if answers and list(head.folder.glob("t/session_latest/dashboard_agent_listen_port_*")):
                 return
         time.sleep(0.2)
 

@@ -16,7 +16,10 @@ from cluster import ClusterError, Jobs, JobSpec, JobState, load_profile
 from cluster.ray_jobs import RayProfile, RayRunner
 from cluster.ray_jobs import runner as ray_runner
 from cluster.ray_jobs.client import RayJobsClient
+from optimize.cli.app import run
+from optimize.study import Study
 from tests.cluster.ray_jobs.head import SECONDS, Head, ray_head
+from tests.optimize.conftest import TOY
 
 TIDY = """
 import signal, sys, time
@@ -141,6 +144,32 @@ def test_a_forgotten_job_is_gone_at_the_cluster_too(runner: RayRunner, site: Ray
         runner.status("fails")
 
 
+def test_a_study_goes_from_submit_to_its_result(
+    head: Head, runner: RayRunner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("toy.yaml").write_text(TOY)
+    profile = f"kind: ray\naddress: {head.address}\ntoken_file: {head.token_file}\npython: {sys.executable}\n"
+    Path("ray.yaml").write_text(f"{profile}studies: {tmp_path / 'there'}\n")
+    submit = ["submit", "toy.yaml", "--to", "ray.yaml", "--name", "toy", "--trials"]
+    assert run([*submit, "4", "--pack", "2"]) == 0
+    assert "job toy submitted" in capsys.readouterr().out
+    assert run(["logs", "toy", "--follow"]) == 0
+    assert "study: " in capsys.readouterr().out
+    assert run(["status"]) == 0
+    assert "done" in capsys.readouterr().out
+    trials = Study.open(tmp_path / "there" / "toy").trials()
+    assert trials["state"].tolist() == ["COMPLETE"] * 4
+    # It is not where the submitter's studies are; the same command with more trials goes on with it all the same.
+    assert not (tmp_path / "studies" / "toy").exists()
+    assert run([*submit, "6", "--pack", "2"]) == 0
+    capsys.readouterr()
+    assert run(["logs", "toy", "--follow"]) == 0
+    after = Study.open(tmp_path / "there" / "toy").trials()
+    assert len(after) == 6
+    assert after.head(4)["params.rate"].tolist() == trials["params.rate"].tolist()
+
+
 # ---------------------------------------------------------------------------------------------- what is answered no
 
 
@@ -179,8 +208,7 @@ def test_the_token_is_written_nowhere(head: Head, runner: RayRunner) -> None:
     assert "submission_id" in written
     assert head.token not in written
     assert head.token not in runner.render(JobSpec(name="shown", command=("true",)))
-    for name in ("greet", "fails", "tidy"):
-        assert (runner.folder / name).stat().st_mode & 0o077 == 0 if (runner.folder / name).exists() else True
+    assert all(folder.stat().st_mode & 0o077 == 0 for folder in runner.folder.iterdir())
 
 
 class _LoginPage(http.server.BaseHTTPRequestHandler):

@@ -22,6 +22,7 @@ listening = []
 for key in ("port", "node-manager-port"):
     if key in given:
         listening.append(socket.create_server((given["node-ip-address"], int(given[key]))))
+print("Ray runtime started.", flush=True)
 while not ends:
     time.sleep(0.05)
 """

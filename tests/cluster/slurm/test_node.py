@@ -81,9 +81,8 @@ def test_the_address_is_that_of_the_interface() -> None:
 def test_free_ports_are_free_and_different() -> None:
     ports = node.free_ports("127.0.0.1", 5)
     assert len(set(ports)) == 5
-    with socket.create_server(("127.0.0.1", ports[0])):
-        assert node.listens("127.0.0.1", ports[0])
-    assert not node.listens("127.0.0.1", ports[0])
+    for port in ports:
+        socket.create_server(("127.0.0.1", port)).close()
 
 
 @pytest.mark.parametrize(

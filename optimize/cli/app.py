@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import sys
 from collections.abc import Sequence
 from typing import Final
@@ -14,6 +15,9 @@ from optimize.cli import again, analyze, check, jobs, look, moving, search, spac
 OK: Final = 0
 WRONG_INPUT: Final = 2
 STOPPED: Final = 130
+FAILED: Final = 1
+
+_DISK_FULL: Final = (errno.ENOSPC, errno.EDQUOT)
 
 app = typer.Typer(
     name="eiann",
@@ -45,6 +49,11 @@ def run(arguments: Sequence[str]) -> int:
         # The reader, such as head, has seen enough.
         sys.stderr.close()
         return OK
+    except OSError as error:
+        if error.errno not in _DISK_FULL:
+            raise
+        where = error.filename or "the disk"
+        return _complain(f"{where}: {error.strerror}; make room, then run it again or go on with eiann resume", FAILED)
     return code if isinstance(code, int) else OK
 
 

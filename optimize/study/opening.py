@@ -23,6 +23,7 @@ PASSWORD_FILE: Final = "EIANN_STORAGE_PASSWORD_FILE"  # noqa: S105
 # Waiting for the lock of another process, e.g. a table being read, is normal; half a minute of it is not.
 _SQLITE_TIMEOUT_S: Final = 30.0
 _CONNECT_TIMEOUT_S: Final = 10
+_IDLE_TIMEOUT_S: Final = 60
 _SECRET_OPTIONS: Final = frozenset({"password", "sslpassword", "passwd"})
 
 Opened = TypeVar("Opened")
@@ -151,6 +152,9 @@ def _engine_options(url: sqlalchemy.URL) -> dict[str, Any]:
     arguments: dict[str, Any] = {}
     if url.get_backend_name() == "postgresql" and "connect_timeout" not in url.query:
         arguments["connect_timeout"] = _CONNECT_TIMEOUT_S
+    if url.get_backend_name() == "postgresql" and "options" not in url.query:
+        # A driver that was frozen in the middle of a transaction shall not keep its successor from taking over.
+        arguments["options"] = f"-c idle_in_transaction_session_timeout={_IDLE_TIMEOUT_S}s"
     if file := os.environ.get(PASSWORD_FILE):
         arguments["password"] = Path(file).read_text(encoding="utf-8").rstrip("\r\n")
     # Connections that a restart of the server has cut are noticed before they are used.

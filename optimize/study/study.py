@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
@@ -165,13 +165,17 @@ class Study:
         self.storage.set_attribute(_BUDGET, trials)
 
     @contextmanager
-    def driven(self) -> Iterator[tuple[Ledger, Lease]]:
+    def driven(self, collect: Callable[[Spool], object] = lambda _spool: None) -> Iterator[tuple[Ledger, Lease]]:
         """The right to run the study, and its ledger, settled.
+
+        Args:
+            collect: brings results to the spool that lie elsewhere, before it is decided what is computed again.
 
         Raises:
             StudyBusyError: another driver has it.
         """
         with Lease(self.storage, self.folder.path) as lease:
+            collect(self.spool)
             yield Ledger(self.spec, self.storage, self.spool), lease
 
     def close(self) -> None:

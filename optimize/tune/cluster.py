@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import logging
+import math
 import os
 import secrets
 import shutil
@@ -12,7 +13,7 @@ import sys
 import tempfile
 import threading
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
@@ -46,6 +47,7 @@ _ENVIRONMENT: Final[Mapping[str, str]] = {
 _OBJECT_STORE_BYTES: Final = 100 * 1024**2
 _GROWTH: Final[Mapping[str, str]] = {"CPU": "EIANN_RAY_CPUS", "GPU": "EIANN_RAY_GPUS"}
 """Environment variables: what a cluster that grows by itself may come to have."""
+_ATTEMPTS: Final = 3
 
 
 @dataclass(frozen=True)
@@ -78,8 +80,8 @@ def ray_cluster(resources: Resources, address: str | None = None) -> Iterator[Sl
         check_here(resources)
     _start(ray, address)
     try:
-        available: Mapping[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
-        yield Slots(_slots(_grown(available), resources))
+        machines = [node["Resources"] for node in ray.nodes() if node["Alive"]]  # type: ignore[no-untyped-call]
+        yield Slots(packs_at_once(_grown(machines), resources))
     finally:
         ray.shutdown()
 
@@ -98,10 +100,11 @@ def _own_token() -> Path:
     return token
 
 
-def _grown(available: Mapping[str, float]) -> Mapping[str, float]:
+def _grown(machines: Sequence[Mapping[str, float]]) -> Sequence[Mapping[str, float]]:
     """What a cluster has, or what it is said to grow to where that is more: its workers come when packs wait."""
     promised = {kind: float(os.environ.get(name, "0")) for kind, name in _GROWTH.items()}
-    return {kind: max(available.get(kind, 0.0), amount) for kind, amount in promised.items()}
+    has_all = all(sum(machine.get(kind, 0.0) for machine in machines) >= promised[kind] for kind in promised)
+    return machines if has_all else [promised]
 
 
 def check_here(resources: Resources) -> None:
@@ -130,22 +133,19 @@ def available_cpus() -> int:
 
 
 def _start(ray: Any, address: str | None) -> None:
-    quiet = {"log_to_driver": False, "logging_level": logging.ERROR}
     handler = signal.getsignal(signal.SIGTERM)
     try:
-        if address is None:
-            ray.init(
-                address="local",
-                num_cpus=available_cpus(),
-                include_dashboard=False,
-                object_store_memory=_OBJECT_STORE_BYTES,
-                **quiet,
-            )
-        else:
-            ray.init(address=address, **quiet)
-    except (ConnectionError, RuntimeError, ValueError) as error:
-        where = f"the Ray cluster at {address}" if address else "Ray on this machine"
-        raise UserError(f"{where} cannot be reached: {' '.join(str(error).split())[:200]}") from error
+        for attempt in range(1, _ATTEMPTS + 1):
+            try:
+                _init(ray, address)
+                break
+            except Exception as error:
+                ray.shutdown()
+                # Ray waits for its own processes for half a minute and has no type for the error; a machine that is
+                # busy with something else may need longer.
+                if attempt == _ATTEMPTS or "timed out during startup" not in str(error):
+                    where = f"the Ray cluster at {address}" if address else "Ray on this machine"
+                    raise UserError(f"{where} cannot be reached: {' '.join(str(error).split())[:200]}") from error
     finally:
         # Ray puts its own in its place, which drains this machine for up to half a minute.
         if threading.current_thread() is threading.main_thread():
@@ -154,13 +154,55 @@ def _start(ray: Any, address: str | None) -> None:
     logging.getLogger("ray.tune").setLevel(logging.CRITICAL)
 
 
-def _slots(available: Mapping[str, float], resources: Resources) -> int:
-    wanted = {"CPU": resources.cpus, "GPU": resources.gpus}
-    fits = []
-    for kind, amount in wanted.items():
-        if amount:
-            found = available.get(kind, 0.0)
-            if found < amount:
-                raise UserError(f"a pack needs {amount:g} {kind}s and the Ray cluster has {found:g}")
-            fits.append(int(found / amount))
-    return max(1, min(fits))
+def _init(ray: Any, address: str | None) -> None:
+    quiet = {"log_to_driver": False, "logging_level": logging.ERROR}
+    if address is not None:
+        ray.init(address=address, **quiet)
+        return
+    ray.init(
+        address="local",
+        num_cpus=available_cpus(),
+        include_dashboard=False,
+        object_store_memory=_OBJECT_STORE_BYTES,
+        **quiet,
+    )
+
+
+def packs_at_once(machines: Sequence[Mapping[str, float]], resources: Resources) -> int:
+    """How many packs a cluster has room for. A pack lies on one machine, and a share of a GPU on one GPU.
+
+    Args:
+        machines: what each has, as Ray counts it.
+        resources: of a pack.
+
+    Raises:
+        UserError: no machine has room for a single one.
+
+    Example:
+        >>> packs_at_once([{"CPU": 8.0, "GPU": 2.0}], Resources(cpus=1, gpus=0.4))
+        4
+    """
+    packs = sum(_packs_on(machine, resources) for machine in machines)
+    if packs:
+        return packs
+    for kind, amount in (("CPU", resources.cpus), ("GPU", resources.gpus)):
+        most = max((machine.get(kind, 0.0) for machine in machines), default=0.0)
+        if amount > most:
+            raise UserError(f"a pack needs {amount:g} {kind}s and no machine of the Ray cluster has more than {most:g}")
+    raise UserError(
+        f"a pack needs {resources.cpus:g} CPUs and {resources.gpus:g} GPUs, and no machine of the Ray cluster has both"
+    )
+
+
+def _packs_on(machine: Mapping[str, float], resources: Resources) -> int:
+    packs = _whole(machine.get("CPU", 0.0) / resources.cpus)
+    if not resources.gpus:
+        return packs
+    gpus = machine.get("GPU", 0.0)
+    share = resources.gpus
+    return min(packs, _whole(gpus) * _whole(1 / share) if share < 1 else _whole(gpus / share))
+
+
+def _whole(number: float) -> int:
+    """Rounded down, except where only the arithmetic of fractions kept it below."""
+    return math.floor(number + 1e-9)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from eiann.errors import UserError
 from optimize.study import Lease, Resources, Study
 from optimize.tune.driver import Driver, DriverStatus
+from optimize.tune.nodes import collect
 from optimize.tune.stopping import Stop, StudyStopped
 
 if TYPE_CHECKING:
@@ -51,7 +52,8 @@ def run_study(
     stop = stop or Stop()
     # Here and not earlier alone: Ray has put its own handler of SIGTERM in the place of whatever there was.
     listening = stop.listening(in_run=True)
-    with _logging_to(study.folder.logs / "driver.log"), listening, study.driven() as (ledger, lease):
+    driven = study.driven(lambda spool: collect(study.spec.study_id, spool))
+    with _logging_to(study.folder.logs / "driver.log"), listening, driven as (ledger, lease):
         if trials is not None:
             study.budget = trials
         driver = Driver(ledger, study.budget, used.pack, watch)
@@ -62,7 +64,9 @@ def run_study(
         finally:
             log.info("stopped at %d of %d trials", driver.status.ended, study.budget)
         watch(driver.status)
-        if not driver.is_complete:
+        if driver.is_complete:
+            collect(study.spec.study_id, study.spool)  # Nobody needs them any more where they lie.
+        else:
             if not stop.is_requested:
                 # A warning that came when Ray had its own handler and we had not yet taken its place.
                 stop.request(signal.SIGUSR1)
@@ -75,7 +79,13 @@ def _fit(study: Study, driver: Driver, slots: Slots, resources: Resources, check
 
     import ray.tune
 
-    from optimize.tune.searcher import PackCallback, PackScheduler, PackSearcher, WaitNoLongerError
+    from optimize.tune.searcher import (
+        DriverFailedError,
+        PackCallback,
+        PackScheduler,
+        PackSearcher,
+        WaitNoLongerError,
+    )
     from optimize.tune.worker import PackTrainable
 
     os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(slots.packs)
@@ -108,6 +118,8 @@ def _fit(study: Study, driver: Driver, slots: Slots, resources: Resources, check
             ),
         )
         tuner.fit()
+    except DriverFailedError as failed:
+        raise failed.error from None
     except WaitNoLongerError:
         log.info("%d packs were left unfinished", driver.status.running)
     finally:
@@ -144,11 +156,18 @@ class _Check:
             driver.stop_starting(stop.reason)
 
 
+class _LogFile(logging.FileHandler):
+    """A log that is missing on a full disk stops nothing."""
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802
+        """Say nothing."""
+
+
 @contextmanager
 def _logging_to(path: Path) -> Iterator[None]:
     """What this package logs goes to a file of the study."""
     logger = logging.getLogger("optimize")
-    handler = logging.FileHandler(path, delay=True)
+    handler = _LogFile(path, delay=True)
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
     before = logger.level, logger.propagate
     logger.addHandler(handler)

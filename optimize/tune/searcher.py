@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
@@ -25,6 +26,26 @@ class WaitNoLongerError(BaseException):
 
     Not an ``Exception``: Ray would take that for a failure and tidy up for long.
     """
+
+
+class DriverFailedError(BaseException):
+    """Our side went wrong inside of Ray's loop: a full disk, a lease that was lost. Ray shall not try to go on.
+
+    Attributes:
+        error: what went wrong.
+    """
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__(str(error))
+        self.error = error
+
+
+@contextmanager
+def _on_our_side() -> Iterator[None]:
+    try:
+        yield
+    except Exception as error:
+        raise DriverFailedError(error) from error
 
 
 class _NotPickled:
@@ -54,6 +75,10 @@ class PackSearcher(_NotPickled, Searcher):
     @override
     def suggest(self, trial_id: str) -> Any:
         """The next pack, ``None`` for not now, or ``FINISHED``."""
+        with _on_our_side():
+            return self._suggest()
+
+    def _suggest(self) -> Any:
         self._check()
         if self._driver.is_finished():
             return str(Searcher.FINISHED)
@@ -116,7 +141,8 @@ class PackCallback(_NotPickled, ray.tune.Callback):
     @override
     def on_step_begin(self, iteration: int, trials: list[Trial], **info: Any) -> None:
         """Let a stop take effect."""
-        self._check()
+        with _on_our_side():
+            self._check()
 
     @override
     def on_trial_result(
@@ -124,13 +150,14 @@ class PackCallback(_NotPickled, ray.tune.Callback):
     ) -> None:
         """Record the results of a pack. Ray keeps what it is given; the large part is taken out."""
         texts = result.pop(RESULTS, ())
-        results = [TrialResult.model_validate_json(text) for text in texts]
-        self._driver.receive(_pack_of(trial), results)
+        with _on_our_side():
+            self._driver.receive(_pack_of(trial), [TrialResult.model_validate_json(text) for text in texts])
 
     @override
     def on_trial_error(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
         """A worker raised or died."""
-        self._driver.fail(_pack_of(trial), reason_of(trial))
+        with _on_our_side():
+            self._driver.fail(_pack_of(trial), reason_of(trial))
 
     @override
     def get_state(self) -> dict[str, Any] | None:

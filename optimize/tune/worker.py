@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any, Final
 
 import ray.tune
 import torch
 
-from optimize.study import Spool, StudySpec, TrialResult
+from optimize.study import StudySpec, TrialResult
+from optimize.tune.nodes import spool_for
 from optimize.tune.pack import Pack, compute
 from optimize.tune.trainer import load_trainer
 
@@ -28,20 +28,19 @@ class PackTrainable(ray.tune.Trainable):
         Args:
             config: with the first ``Pack`` under ``pack``.
             spec: specification of the study, as plain data.
-            results: folder of its durable results. Where it does not exist, on a machine without the shared disk, the
-                driver makes them durable instead.
+            results: folder of its durable results. On a machine that does not see it they are kept in another one,
+                see ``optimize.tune.nodes``.
         """
         self._study = StudySpec.model_validate(spec)
         torch.set_num_threads(max(1, int(self._study.resources.cpus)))
         self._trainer = load_trainer(self._study.trainer, self._study)
-        self._results = Path(results)
+        self._spool = spool_for(results, self._study.study_id)
         self._pack: Pack = config[PACK]
 
     def step(self) -> dict[str, Any]:
         """Compute the pack; results are durable before the driver hears of them."""
         computed: list[TrialResult] = compute(self._study, self._trainer, self._pack)
-        if self._results.is_dir():
-            Spool(self._results).write(computed)
+        self._spool.write(computed)
         return {"done": True, RESULTS: [result.model_dump_json(exclude_none=True) for result in computed]}
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:

@@ -296,11 +296,12 @@ def two_drivers(scene: Scene) -> str:
         return "the first had ended"
     before = scene.said()
     with stopped(first.pid):  # so that it cannot end meanwhile
-        if scene.study.storage.attributes().get(KEY) is None:
-            scene.expect(first, 0)
-            return "the first had ended"
-        second = scene.start()
-        scene.expect(second, child.WRONG)
+        if runs := scene.study.storage.attributes().get(KEY) is not None:
+            second = scene.start()
+            scene.expect(second, child.WRONG)
+    if not runs:
+        scene.expect(first, 0)
+        return "the first had ended"
     said = scene.said()[len(before) :]
     if said.count("\n") != 1 or "is being run by" not in said:
         raise FaultError(f"not one clear line: {said}")

@@ -41,12 +41,15 @@ class Scene:
         rng: all of the scene's randomness.
         address: of a Ray cluster; left out, each driver starts one.
         trials: the budget.
+        trainer: of the study.
+        options: for each driver.
     """
 
     folder: Path
     rng: Random
     address: str | None = None
     trials: int = 24
+    trainer: str = STUB
     options: Sequence[str] = ()
     snapshots: list[Snapshot] = field(default_factory=list)
     resumes: int = 0
@@ -71,7 +74,7 @@ class Scene:
             command = ["resume", str(self.path)]
         else:
             command = ["optimize", str(self.folder / "toy.yaml"), "--studies", str(self.path.parent), "--name", "toy"]
-            command += ["--trials", str(self.trials), "--pack", str(PACK), "--trainer", STUB, "--seed", "3"]
+            command += ["--trials", str(self.trials), "--pack", str(PACK), "--trainer", self.trainer, "--seed", "3"]
         if self.address:
             command += ["--address", self.address]
         with self.log.open("ab") as log:

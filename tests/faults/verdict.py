@@ -6,6 +6,7 @@ import tempfile
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -122,7 +123,8 @@ def _check_values(study: Study, trials: list[FrozenTrial], verdict: Verdict) -> 
         if row["failure"] != again.failure or (again.objectives is not None and kept != again.objectives):
             verdict.changed += 1
             verdict.problems.append(f"trial {trial.number} has {kept}, {row['failure']}; {again} would be right")
-    undisturbed, events = undisturbed_run(study.spec.model_copy(update={"storage": None}).to_yaml(), study.budget)
+    nameless = {"storage": None, "study_id": "0", "created": datetime(2026, 1, 1, tzinfo=UTC)}
+    undisturbed, events = undisturbed_run(study.spec.model_copy(update=nameless).to_yaml(), study.budget)
     verdict.same_order = [_events(trial) for trial in trials] == events
     if verdict.same_order and not undisturbed.equals(study.trials()[VALUES]):
         verdict.changed += 1

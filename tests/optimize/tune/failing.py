@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Sequence
+from pathlib import Path
 
 from optimize.study import TrialJob
 from optimize.tune.stub import StubTrainer
@@ -35,3 +36,12 @@ class ReportsProcess(StubTrainer):
     def train(self, jobs: Sequence[TrialJob]) -> PackMeasurement:
         done = super().train(jobs)
         return PackMeasurement(done.outcomes, f"process {os.getpid()}", done.device)
+
+
+class ReportsPlace(StubTrainer):
+    """Says in the place of the executor which GPUs it was given, and whether it sees the folder of this environment."""
+
+    def train(self, jobs: Sequence[TrialJob]) -> PackMeasurement:
+        done = super().train(jobs)
+        seen = Path(os.environ["EIANN_TEST_FOLDER"]).is_dir()
+        return PackMeasurement(done.outcomes, f"{os.environ.get('CUDA_VISIBLE_DEVICES')} {seen}", done.device)

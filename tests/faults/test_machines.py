@@ -1,0 +1,98 @@
+"""A cluster of two machines of which one dies, and which do not share a disk: the study goes on, nothing is lost."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from random import Random
+
+import pytest
+
+from optimize.study import Study
+from optimize.tune.stub import PAUSE_VARIABLE
+from tests.faults.cluster import TwoMachines
+from tests.faults.on_ray import Scene
+from tests.faults.verdict import Snapshot, judge
+
+GPUS = ("--num-cpus=2", "--num-gpus=1")
+PLACE = "tests.optimize.tune.failing:ReportsPlace"
+
+
+@pytest.fixture
+def scene(tmp_path: Path) -> Scene:
+    if os.getuid() != 0 or shutil.which("unshare") is None:
+        pytest.skip("needs root, to hide a folder from a process")
+    (tmp_path / "studies").mkdir()
+    return Scene(tmp_path, Random(1))
+
+
+@pytest.fixture
+def machines(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> Iterator[TwoMachines]:
+    monkeypatch.setenv("EIANN_TEST_FOLDER", str(scene.path.parent / "toy"))
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[2]))
+    monkeypatch.setenv(PAUSE_VARIABLE, "2.0")
+    cluster = TwoMachines(hidden=scene.path.parent, resources=GPUS)
+    scene.address = cluster.address
+    for name, value in cluster.environment.items():
+        monkeypatch.setenv(name, value)
+    yield cluster
+    cluster.remove()
+
+
+def places(scene: Scene) -> set[str]:
+    study = Study.open(scene.path)
+    found = {
+        str(trial.user_attrs["result"]["executor"]) for trial in study.storage.trials() if trial.state.is_finished()
+    }
+    study.close()
+    return found
+
+
+def test_a_machine_without_the_folder_dies_and_the_study_goes_on(scene: Scene, machines: TwoMachines) -> None:
+    scene.trials = 40
+    scene.trainer = PLACE
+    scene.options = ("--gpus-per-pack", "0.5")
+    # Half a GPU each: two packs at once on each machine.
+    process = scene.start()
+    try:
+        scene.until(lambda: {"0 True", "0 False"} <= places(scene) if scene.ended() else False, process)
+        time.sleep(0.5)
+        machines.kill(machines.second)
+        scene.expect(process, 0)
+    finally:
+        process.kill()
+    study = Study.open(scene.path)
+    assert not [trial for trial in study.storage.trials() if trial.user_attrs.get("attempt", 1) > 2]
+    verdict = judge(study, [])
+    assert verdict.is_clean, verdict.problems
+    assert "1 True" not in places(scene), "a share of a GPU lies on one GPU"
+
+
+def test_results_of_a_machine_without_the_folder_are_fetched(scene: Scene, machines: TwoMachines) -> None:
+    scene.trainer = PLACE
+    scene.trials = 16
+    scene.options = ("--gpus-per-pack", "0.5")
+    process = scene.start()
+    scene.until(lambda: scene.running() == 16, process)
+    time.sleep(0.5)
+    os.kill(process.pid, signal.SIGSTOP)  # It does not hear of what is computed now.
+    limit = time.monotonic() + 120
+    while not (left := list(machines.folder.glob("eiann-spool-*/*/*.json"))):
+        assert time.monotonic() < limit
+        time.sleep(0.1)
+    process.kill()
+    process.wait(60)
+    kept = {int(path.name.split(".")[0]) for path in left}
+    before = Snapshot.of(Study.open(scene.path))
+    assert not kept & before.recorded.keys()
+    scene.expect(scene.start(), 0)
+    study = Study.open(scene.path)
+    trials = study.trials().set_index("number")
+    assert trials.loc[sorted(kept), "attempt"].eq(1).all(), "told, not computed again"
+    verdict = judge(study, [before])
+    assert verdict.is_clean, verdict.problems
+    assert not list(machines.folder.glob("eiann-spool-*/*")), "removed when they are safe"

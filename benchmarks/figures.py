@@ -21,6 +21,15 @@ def processor() -> str:
     return platform.processor() or platform.machine()
 
 
+_FILES: list[Path] = []
+
+
+def also_write_to(file: Path | None) -> None:
+    """From now on lines are appended to this file too."""
+    if file is not None:
+        _FILES.append(file)
+
+
 def emit(name: str, **figures: object) -> None:
     """Print one line."""
     versions = {package: version(package) for package in PACKAGES}
@@ -31,5 +40,9 @@ def emit(name: str, **figures: object) -> None:
         "versions": versions,
         "processor": processor(),
     }
-    sys.stdout.write(json.dumps(line) + "\n")
+    text = json.dumps(line) + "\n"
+    sys.stdout.write(text)
     sys.stdout.flush()
+    for path in _FILES:
+        with path.open("a") as file:
+            file.write(text)

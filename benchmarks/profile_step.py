@@ -43,7 +43,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         found = profiled_library(Path(folder))
         executor.load = lambda: (found, "")  # type: ignore[assignment]
-        network = eiann.Network(config_of(MODELS[options.model]), seeds=list(range(options.replicas)))
+        network = eiann.Network(config_of(options.model), seeds=list(range(options.replicas)))
         data = samples(network, 500)
         session = executor.NativeSession(network, TrainingData(data.inputs, data.targets), ())
         cycles = (ctypes.c_uint64 * (3 << 16)).in_dll(found, "eiann_cycles")

@@ -141,27 +141,25 @@ template <typename T> void product(const std::vector<const T*>& xs, const std::v
 }
 
 template <typename T> inline T horizontal(typename Vector<T>::type v) {
-  T total = 0;
-  for (int k = 0; k < LANES<T>; ++k) total += v[k];
-  return total;
+  for (int width = LANES<T> / 2; width > 0; width /= 2)
+    for (int k = 0; k < width; ++k) v[k] += v[k + width];
+  return v[0];
+}
+
+// Sums over the rows of some presynaptic units, as many at a time as keep the adders busy.
+template <typename T, int ROWS> inline void transposed_rows(const T* u, T* y, const T* row, int stride, T factor) {
+  typename Vector<T>::type sum[ROWS] = {};
+  for (int i = 0; i < stride; i += LANES<T>) {
+    const auto block = load<T>(u + i);
+    for (int r = 0; r < ROWS; ++r) sum[r] += load<T>(row + int64_t(r) * stride + i) * block;
+  }
+  for (int r = 0; r < ROWS; ++r) y[r] = horizontal<T>(sum[r]) * factor;
 }
 
 template <typename T> void product_transposed(const T* u, T* y, const T* w, int pre, int stride, T factor) {
   int j = 0;
-  for (; j + 4 <= pre; j += 4) {
-    typename Vector<T>::type sum[4] = {};
-    const T* row = w + int64_t(j) * stride;
-    for (int i = 0; i < stride; i += LANES<T>) {
-      const auto block = load<T>(u + i);
-      for (int r = 0; r < 4; ++r) sum[r] += load<T>(row + int64_t(r) * stride + i) * block;
-    }
-    for (int r = 0; r < 4; ++r) y[j + r] = horizontal<T>(sum[r]) * factor;
-  }
-  for (; j < pre; ++j) {
-    typename Vector<T>::type sum = {};
-    for (int i = 0; i < stride; i += LANES<T>) sum += load<T>(w + int64_t(j) * stride + i) * load<T>(u + i);
-    y[j] = horizontal<T>(sum) * factor;
-  }
+  for (; j + 8 <= pre; j += 8) transposed_rows<T, 8>(u, y + j, w + int64_t(j) * stride, stride, factor);
+  for (; j < pre; ++j) transposed_rows<T, 1>(u, y + j, w + int64_t(j) * stride, stride, factor);
   for (const int end = padded<T>(pre); j < end; ++j) y[j] = 0;
 }
 

@@ -192,21 +192,33 @@ template <typename T> void select(Replica<T>& r, const int32_t* o) {
   for (int k = std::max<int>(0, int(negative.size()) - m); k < int(negative.size()); ++k) y[negative[k]] = masked[negative[k]];
 }
 
+// Sums of absolute values of some postsynaptic units, then their weights multiplied to the wanted sum.
+template <typename T, int VECTORS> inline void normalize_tile(T* w, int pre, int stride, T scale) {
+  using Lanes = typename Vector<T>::type;
+  Lanes norm[VECTORS] = {};
+  for (int j = 0; j < pre; ++j)
+    for (int v = 0; v < VECTORS; ++v) {
+      const Lanes weight = load<T>(w + int64_t(j) * stride + v * LANES<T>);
+      norm[v] += weight < 0 ? -weight : weight;
+    }
+  for (int v = 0; v < VECTORS; ++v)
+    for (int k = 0; k < LANES<T>; ++k) norm[v][k] = norm[v][k] != T(0) ? scale / norm[v][k] : scale;
+  for (int j = 0; j < pre; ++j)
+    for (int v = 0; v < VECTORS; ++v) {
+      T* place = w + int64_t(j) * stride + v * LANES<T>;
+      store<T>(place, load<T>(place) * norm[v]);
+    }
+}
+
 template <typename T> void normalize(Replica<T>& r, const int32_t* o) {
-  const int w = o[0], pre = r.layout.pre[w], stride = padded<T>(r.layout.post[w]);
+  // weight, scale
+  const int pre = r.layout.pre[o[0]], stride = padded<T>(r.layout.post[o[0]]);
   const T scale = r.numbers[o[1]];
-  r.scratch.assign(std::max<size_t>(r.scratch.size(), stride), T(0));
-  T* __restrict norm = r.scratch.data();
-  T* weight = r.weight(w);
-  for (int j = 0; j < pre; ++j) {
-    const T* __restrict row = weight + int64_t(j) * stride;
-    for (int i = 0; i < stride; ++i) norm[i] += row[i] < 0 ? -row[i] : row[i];
-  }
-  for (int i = 0; i < stride; ++i) norm[i] = norm[i] != T(0) ? scale / norm[i] : scale;
-  for (int j = 0; j < pre; ++j) {
-    T* __restrict row = weight + int64_t(j) * stride;
-    for (int i = 0; i < stride; ++i) row[i] *= norm[i];
-  }
+  T* w = r.weight(o[0]);
+  int post = 0;
+  for (; post + 4 * LANES<T> <= stride; post += 4 * LANES<T>) normalize_tile<T, 4>(w + post, pre, stride, scale);
+  for (; post + 2 * LANES<T> <= stride; post += 2 * LANES<T>) normalize_tile<T, 2>(w + post, pre, stride, scale);
+  for (; post < stride; post += LANES<T>) normalize_tile<T, 1>(w + post, pre, stride, scale);
 }
 
 template <typename T> void clone(Replica<T>& r, const int32_t* o) {

@@ -162,7 +162,7 @@ def test_the_walltime_twice_and_still_exactly_the_budget(lab: Lab, restart: str)
 
 @pytest.mark.long
 def test_the_walltime_itself(lab: Lab) -> None:
-    # 150 s of work, 30 packs of 10 s, 2 at once; a run of 3 minutes is told to finish after 1.5 to 2, and begins with Ray
+    # 150 s of work, 30 packs of 10 s, 2 at once; a run of 3 minutes is told to finish after 1.5 to 2, Ray included
     lab.submit("short", trials=60, seconds=10, walltime="00:03:00", signal_seconds=60)
     status = lab.ended("short")
     assert status.state is JobState.DONE, lab.log("short")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import typer
 from typer.main import get_command
@@ -27,16 +28,21 @@ def page() -> str:
 
 def _commands() -> Iterator[str]:
     group = get_command(app)
-    context = typer.Context(group, info_name="eiann")
-    for name in group.list_commands(context):
-        command = group.get_command(context, name)
+    yield from _of(group, typer.Context(group, info_name="eiann"), "eiann", "##")
+
+
+def _of(group: Any, context: typer.Context, name: str, level: str) -> Iterator[str]:
+    for part in group.list_commands(context):
+        command = group.get_command(context, part)
         if command is None or command.hidden:
             continue
-        inner = typer.Context(command, info_name=name, parent=context)
-        usage = " ".join(command.collect_usage_pieces(inner))
-        yield f"## eiann {name}\n"
+        inner = typer.Context(command, info_name=part, parent=context)
+        yield f"{level} {name} {part}\n"
         yield f"{(command.help or '').strip()}\n"
-        yield f"```console\neiann {name} {usage}\n```\n"
+        if hasattr(command, "list_commands"):
+            yield from _of(command, inner, f"{name} {part}", f"{level}#")
+            continue
+        yield f"```text\n{name} {part} {' '.join(command.collect_usage_pieces(inner))}\n```\n"
         rows = [record for parameter in command.params if (record := _record(parameter, inner))]
         if rows:
             yield "| option | meaning |\n|---|---|"

@@ -1,8 +1,8 @@
 """Write docs/notebooks/*.ipynb from the sources here: ``python docs/make_notebooks.py``.
 
 A notebook is kept without outputs and is run by the tests. Its source is a Python file with ``# %%`` between cells, as
-editors know them; ``# %% [markdown]`` begins a cell of text, and a line ``# %name`` is a
-command of the notebook.
+editors know them; ``# %% [markdown]`` begins a cell of text, and a line ``# %name`` or
+``# !program`` is a command of the notebook.
 """
 
 from __future__ import annotations
@@ -27,7 +27,8 @@ def notebook(source: Path) -> str:
                 "\n".join(line.removeprefix("#").removeprefix(" ") for line in text.strip().splitlines())
             )
         else:
-            cell = new_code_cell(re.sub(r"^# (?=%\w)", "", text.strip(), flags=re.MULTILINE))
+            text = re.sub(r"  # noqa.*$", "", text, flags=re.MULTILINE)
+            cell = new_code_cell(re.sub(r"^# (?=%\w|!)", "", text.strip(), flags=re.MULTILINE))
         cell["id"] = f"cell-{len(cells)}"
         cells.append(cell)
     whole = new_notebook(cells=cells, metadata={"language_info": {"name": "python"}})

@@ -13,7 +13,7 @@ from eiann.config import NetworkConfig
 from eiann.errors import UserError
 from eiann.executors.torch.machine import TorchMachine
 from eiann.network.architecture import Architecture, Population
-from eiann.network.construction import Draws, draw
+from eiann.network.construction import Draws, check_memory, draw
 from eiann.network.resolve import resolve
 from eiann.program.builder import NumberSource, ProgramBuilder
 from eiann.program.compile import Program, compile_constraints, emit_bounds, emit_clone, emit_constraint
@@ -69,6 +69,7 @@ class Network:
         self.dtype = dtype
         self.device = checked_device(device)
         self.architectures = _resolve_all(self.configs)
+        check_memory(self.architectures, dtype)
         self.generators = [torch.Generator().manual_seed(seed) for seed in self.seeds]
         self.weights: dict[int, Tensor] = {}
         self.biases: dict[int, Tensor] = {}

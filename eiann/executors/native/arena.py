@@ -48,7 +48,9 @@ class Arenas:
         totals = [self._lay_out(kind, size) for size, kind in self._kinds.items()]
         self.arenas = [_aligned(totals[kind], self.type) for kind in self.layout]
         self.pointers = np.array([arena.ctypes.data for arena in self.arenas], dtype=np.uintp)
-        self.numbers = np.ascontiguousarray(np.array(lowered.numbers, dtype=self.type).reshape(-1, network.R).T)
+        with np.errstate(over="ignore"):  # a number beyond single precision is infinite, as it is in torch
+            numbers = np.array(lowered.numbers, dtype=self.type)
+        self.numbers = np.ascontiguousarray(numbers.reshape(-1, network.R).T)
         self.code = np.array(lowered.code, dtype=np.int32)
 
     # ----------------------------------------------------------------------------------------------------------- layout

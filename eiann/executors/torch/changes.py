@@ -116,7 +116,9 @@ def _gradient_step_bias(machine: TorchMachine, op: ops.GradientStepBias) -> Step
     settings = network.architecture.optimizer
 
     def gradient() -> Tensor:
-        total = torch.stack([machine.value(u).sum(1) for u in op.us]).sum(0)
+        total = machine.value(op.us[0]).sum(1)
+        for u in op.us[1:]:  # from left to right: torch.sum over many rows adds in an order that depends on the place
+            total = total + machine.value(u).sum(1)
         return total if pixels is None else total.reshape(total.shape[0], population.size, -1).sum(2)
 
     if settings is None or settings.plain:

@@ -13,9 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from eiann.errors import ConfigError
 from eiann.registry import Registry
-from eiann.validation import parse_declaration
-
-Finite = Annotated[float, Field(allow_inf_nan=False)]
+from eiann.validation import Finite, parse_declaration
 
 
 class Constraint(BaseModel):

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from eiann.config import NetworkConfig
-from eiann.errors import UserError
+from eiann.errors import ConfigError, UserError
 from eiann.executors.torch.machine import TorchMachine
 from eiann.network.architecture import Architecture, Population
 from eiann.network.construction import Draws, check_memory, draw
@@ -134,7 +134,7 @@ class Network:
             self._build_by_size()
             return
         architecture = self.architecture
-        draws = [draw(a, g, self.dtype) for a, g in zip(self.architectures, self.generators, strict=True)]
+        draws = [self._draw(replica) for replica in range(self.R)]
         for j in architecture.projections:
             self.weights[j.index] = self._stack(draws, partial(_weight, j.index))
         for p in architecture.populations:
@@ -163,6 +163,12 @@ class Network:
                         {},
                     )
                 )
+
+    def _draw(self, replica: int) -> Draws:
+        try:
+            return draw(self.architectures[replica], self.generators[replica], self.dtype)
+        except ConfigError as error:
+            raise self.configs[replica].placed(error) from error
 
     def _build_by_size(self) -> None:
         """Replicas of one size are built together: padding would change the rounding of what constraints sum up."""

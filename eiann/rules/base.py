@@ -117,6 +117,19 @@ def register(*names: str) -> Callable[[RuleType], RuleType]:
     return add
 
 
+BiasRuleType = TypeVar("BiasRuleType", bound=type[BiasRule])
+
+
+def register_bias(*names: str) -> Callable[[BiasRuleType], BiasRuleType]:
+    """Decorator that makes a bias rule available to configurations, under its ``name`` and further ones."""
+
+    def add(rule: BiasRuleType) -> BiasRuleType:
+        BIAS_RULES.register(rule.name, *names)(rule)
+        return rule
+
+    return add
+
+
 def parse_rule(name: str, kwargs: Mapping[str, Any]) -> LearningRule:
     """The rule of that name with its parameters; a fault is a ConfigError relative to the projection.
 

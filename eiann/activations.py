@@ -7,6 +7,7 @@ over replicas, so each replica may have its own.
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
@@ -70,12 +71,35 @@ ACTIVATIONS: Registry[Activation] = Registry("activation")
 
 
 def register(activation: Activation) -> Activation:
-    """Add an activation of one's own, to be used in configurations under its name.
+    """Add an activation, to be used in configurations under its name."""
+    return ACTIVATIONS.register(activation.name)(activation)
+
+
+def activation(name: str, *, elementwise: bool = True) -> Callable[[Function], Function]:
+    """Decorator that makes a function of tensors available as an activation (docs/extending.md).
+
+    Its arguments after the first are the parameters, each with a number as default. The gradient is that of autograd.
+
+    Args:
+        name: in configurations.
+        elementwise: false where a unit's activity depends on the other units of the population.
 
     Example:
-        >>> square = register(Activation("squared_relu", lambda z: torch.relu(z) ** 2))  # doctest: +SKIP
+        >>> @activation("squared_relu")  # doctest: +SKIP
+        ... def squared_relu(z, gain=1.0):
+        ...     return gain * torch.relu(z) ** 2
     """
-    return ACTIVATIONS.register(activation.name)(activation)
+
+    def add(function: Function) -> Function:
+        _, *others = inspect.signature(function).parameters.values()
+        for parameter in others:
+            if isinstance(parameter.default, bool) or not isinstance(parameter.default, int | float):
+                raise TypeError(f"the parameter {parameter.name} of the activation {name!r} needs a number as default")
+        defaults = {parameter.name: float(parameter.default) for parameter in others}
+        register(Activation(name, function, defaults, silent_at_zero=False, elementwise=elementwise))
+        return function
+
+    return add
 
 
 def _softplus(z: Tensor, beta: Tensor, threshold: Tensor) -> Tensor:

@@ -7,15 +7,16 @@ What each does to a weight of shape (post, pre) stands in its docstring; the exe
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from eiann.errors import ConfigError
 from eiann.registry import Registry
-from eiann.validation import parse_declaration
+from eiann.validation import Finite, parse_declaration
 
-Finite = Annotated[float, Field(allow_inf_nan=False)]
+if TYPE_CHECKING:
+    from eiann.program.kernel import ConstraintKernel
 
 
 class Constraint(BaseModel):
@@ -24,8 +25,20 @@ class Constraint(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
     name: ClassVar[str]
 
+    def apply(self, kernel: ConstraintKernel) -> None:
+        """Describe what a constraint of one's own does; those of this file are operations that executors know."""
+        raise NotImplementedError(f"the constraint {type(self).__name__} does not say what it does: define apply")
+
 
 CONSTRAINTS: Registry[type[Constraint]] = Registry("weight constraint")
+
+ConstraintType = TypeVar("ConstraintType", bound=type[Constraint])
+
+
+def register(constraint: ConstraintType) -> ConstraintType:
+    """Decorator that makes a constraint available to configurations under its ``name`` (docs/extending.md)."""
+    CONSTRAINTS.register(constraint.name)(constraint)
+    return constraint
 
 
 @CONSTRAINTS.register("no_autapses")

@@ -22,6 +22,11 @@ Initializer = Callable[[Tensor, Sequence[float], int, Bounds, Generator], None]
 INITIALIZERS: Registry[Initializer] = Registry("initializer")
 
 
+def register(name: str) -> Callable[[Initializer], Initializer]:
+    """Decorator that makes an initializer available to configurations (docs/extending.md)."""
+    return INITIALIZERS.register(name)
+
+
 def default_weights(tensor: Tensor, generator: Generator) -> None:
     """U(-1/sqrt(fan_in), 1/sqrt(fan_in)) as a bias-free ``nn.Linear`` or ``nn.Conv2d`` fills its weight.
 

@@ -4,11 +4,32 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping, Sequence
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
-from pydantic import BaseModel, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, ValidationError
 
 from eiann.errors import ConfigError
+
+
+def _no_truth(value: object) -> object:
+    if isinstance(value, bool):
+        raise ValueError("a number is needed, not true or false")  # noqa: TRY004 - pydantic reports a ValueError
+    return value
+
+
+def _one(value: float) -> float:
+    if value not in (1.0, -1.0):
+        raise ValueError("a sign is 1 or -1")
+    return value
+
+
+#: Numbers of declarations: rules, constraints, criteria and optimizers bound their parameters with these.
+Finite = Annotated[float, BeforeValidator(_no_truth), Field(allow_inf_nan=False)]
+NonNegative = Annotated[Finite, Field(ge=0)]
+Positive = Annotated[Finite, Field(gt=0)]
+UnitInterval = Annotated[Finite, Field(ge=0, le=1)]
+Fraction = Annotated[Finite, Field(gt=0, le=1)]
+Sign = Annotated[Finite, AfterValidator(_one)]
 
 Declaration = TypeVar("Declaration", bound=BaseModel)
 

@@ -19,11 +19,14 @@ from eiann.rules.hebbian import (
 )
 
 FORWARD_ONLY_DIRECTION = (HebbianTemporalContrast, TopDownHebbianTemporalContrast1, TopDownHebbianTemporalContrast3)
+#: A program holds every time step: more than this is a slip of the keyboard.
+MOST_STEPS = 1000
 
 
 def check_architecture(architecture: Architecture, config: NetworkConfig) -> None:
     """Raise the first ConfigError that applies."""
     _check_output(architecture, config)
+    _check_steps(architecture)
     _check_gradients(architecture)
     for projection in architecture.projections:
         _check_clone(architecture, projection)
@@ -57,6 +60,14 @@ def _check_output(architecture: Architecture, config: NetworkConfig) -> None:
         raise ConfigError(
             f"found an image as output; put a Flatten and a dense layer after {output.label}",
             ("layer_config", output.layer),
+        )
+
+
+def _check_steps(architecture: Architecture) -> None:
+    if architecture.forward_steps > MOST_STEPS:
+        raise ConfigError(
+            f"found {architecture.forward_steps}; a network has at most {MOST_STEPS} time steps",
+            ("training_kwargs", "forward_steps"),
         )
 
 

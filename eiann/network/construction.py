@@ -8,13 +8,16 @@ batch.
 
 from __future__ import annotations
 
+import math
+import os
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import torch
 from torch import Generator, Tensor
 
 from eiann.constraints import ReceptiveFieldMask
-from eiann.errors import ConfigError
+from eiann.errors import ConfigError, UserError
 from eiann.initializers import INITIALIZERS, default_weights, initialize_bias
 from eiann.network.architecture import Architecture, Projection
 from eiann.network.checks import place
@@ -40,6 +43,24 @@ def weight_shape(architecture: Architecture, j: Projection) -> tuple[int, ...]:
 def bias_length(architecture: Architecture, population: int) -> int:
     """One bias per unit, per channel of an image population."""
     return architecture.populations[population].shape[0]
+
+
+def check_memory(architectures: Sequence[Architecture], dtype: torch.dtype) -> None:
+    """Refuse replicas whose parameters would not fit into this machine's memory.
+
+    Raises:
+        UserError: with what they need and what there is.
+    """
+    numbers = 0
+    for a in architectures:
+        numbers += sum(math.prod(weight_shape(a, j)) for j in a.projections) + sum(p.units for p in a.populations)
+    needed = numbers * torch.empty(0, dtype=dtype).element_size()
+    present = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    if needed > present:
+        raise UserError(
+            f"found {len(architectures)} replica(s) whose parameters take {needed / 2**30:.0f} GiB; "
+            f"this machine has {present / 2**30:.0f} GiB: use smaller populations or fewer replicas"
+        )
 
 
 def draw(architecture: Architecture, generator: Generator, dtype: torch.dtype) -> Draws:

@@ -10,10 +10,10 @@ import torch
 from torch import Tensor
 
 from eiann.config import NetworkConfig
-from eiann.errors import UserError
+from eiann.errors import ConfigError, UserError
 from eiann.executors.torch.machine import TorchMachine
 from eiann.network.architecture import Architecture, Population
-from eiann.network.construction import Draws, draw
+from eiann.network.construction import Draws, check_memory, draw
 from eiann.network.resolve import resolve
 from eiann.program.builder import NumberSource, ProgramBuilder
 from eiann.program.compile import Program, compile_constraints, emit_bounds, emit_clone, emit_constraint
@@ -69,6 +69,7 @@ class Network:
         self.dtype = dtype
         self.device = checked_device(device)
         self.architectures = _resolve_all(self.configs)
+        check_memory(self.architectures, dtype)
         self.generators = [torch.Generator().manual_seed(seed) for seed in self.seeds]
         self.weights: dict[int, Tensor] = {}
         self.biases: dict[int, Tensor] = {}
@@ -133,7 +134,7 @@ class Network:
             self._build_by_size()
             return
         architecture = self.architecture
-        draws = [draw(a, g, self.dtype) for a, g in zip(self.architectures, self.generators, strict=True)]
+        draws = [self._draw(replica) for replica in range(self.R)]
         for j in architecture.projections:
             self.weights[j.index] = self._stack(draws, partial(_weight, j.index))
         for p in architecture.populations:
@@ -162,6 +163,12 @@ class Network:
                         {},
                     )
                 )
+
+    def _draw(self, replica: int) -> Draws:
+        try:
+            return draw(self.architectures[replica], self.generators[replica], self.dtype)
+        except ConfigError as error:
+            raise self.configs[replica].placed(error) from error
 
     def _build_by_size(self) -> None:
         """Replicas of one size are built together: padding would change the rounding of what constraints sum up."""

@@ -38,7 +38,7 @@ def resolve(config: NetworkConfig) -> Architecture:
     try:
         return _resolve(config)
     except ConfigError as error:
-        raise error.at(config.locate(error.path)) from error
+        raise config.placed(error) from error
 
 
 def _resolve(config: NetworkConfig) -> Architecture:

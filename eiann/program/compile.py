@@ -12,7 +12,7 @@ from eiann.program import ops
 from eiann.program.builder import NumberSource, ProgramBuilder, ValueInfo
 from eiann.program.forward import emit_forward
 from eiann.program.gradient import emit_gradients, merged
-from eiann.program.kernel import BiasKernel, RuleKernel
+from eiann.program.kernel import BiasKernel, ConstraintKernel, RuleKernel
 from eiann.program.nudging import emit_nudging
 from eiann.program.ops import Op, Value
 from eiann.program.sample import Sample, begin_sample
@@ -264,6 +264,8 @@ def emit_constraint(builder: ProgramBuilder, j: Projection, constraint: Constrai
         builder.emit(ops.Mask(j.index))
         if constraint.apply_weight_norm:
             _emit_normalize(builder, j, constraint.autapses, prefix)
+    else:
+        constraint.apply(ConstraintKernel(builder, j, prefix))
 
 
 def _emit_no_autapses(builder: ProgramBuilder, j: Projection) -> None:

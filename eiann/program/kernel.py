@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from eiann.errors import ConfigError
 from eiann.program import ops
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from eiann.network.architecture import Projection
     from eiann.program.builder import ProgramBuilder
     from eiann.program.ops import Value
@@ -31,6 +34,32 @@ class BiasKernel:
         builder = self._sample.builder
         rate = builder.number("population", self._population, "bias_learning_rate")
         builder.emit(ops.AddTo(builder.bias_state(self._population), rate, x))
+
+
+class ConstraintKernel:
+    """One projection, as a user's constraint sees it.
+
+    Args:
+        builder: where operations go.
+        projection: whose weight is constrained.
+        prefix: where the constraint stands in the projection.
+    """
+
+    def __init__(self, builder: ProgramBuilder, projection: Projection, prefix: str) -> None:
+        self._builder = builder
+        self._projection = projection
+        self._prefix = prefix
+
+    def change(self, function: Callable[..., Tensor], numbers: Sequence[str] = ()) -> None:
+        """W := function(W, *numbers), W (R, post, pre), each number (R, 1, 1); only the torch executor runs it.
+
+        Args:
+            function: on tensors.
+            numbers: names of parameters of the constraint; each replica has its own value.
+        """
+        builder, j = self._builder, self._projection
+        known = tuple(builder.number("projection", j.index, f"{self._prefix}.{name}") for name in numbers)
+        builder.emit(ops.ChangeWeight(j.index, function, (), known))
 
 
 class RuleKernel:
@@ -125,6 +154,17 @@ class RuleKernel:
     def oja(self, v: Value, x: Value) -> None:
         """W += rate * (v x^T - (v^2 1^T) * W)."""
         self._builder.emit(ops.Oja(self._projection.index, self._number("learning_rate"), v, x))
+
+    def change(self, function: Callable[..., Tensor], *values: Value, numbers: Sequence[str] = ()) -> None:
+        """W := function(W, *values, *numbers), for what the other methods cannot say; only the torch executor runs it.
+
+        Args:
+            function: on tensors; W is (R, post, pre), values are (R, batch, units), numbers (R, 1, 1).
+            values: of this kernel, such as ``kernel.post``.
+            numbers: names of parameters of the rule; ``learning_rate`` is the network's where the rule has none.
+        """
+        known = tuple(self._number(name if name == "learning_rate" else f"rule.{name}") for name in numbers)
+        self._builder.emit(ops.ChangeWeight(self._projection.index, function, values, known))
 
     def btsp(self) -> None:
         """The change of weight of ``BTSP19``."""

@@ -11,8 +11,12 @@ Executors map these classes to code; nothing else of a network reaches them.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 Value = int
 Weight = int
@@ -321,6 +325,19 @@ class Clone(Op):
     source2: Weight | None
     factor: Number
     transpose: bool
+
+
+@dataclass(frozen=True)
+class ChangeWeight(Op):
+    """W := function(W, *xs, *numbers), of a user's own rule or constraint; on tensors, so for the torch executor alone.
+
+    W has the shape (R, post, pre), each of ``xs`` (R, batch, units), each number (R, 1, 1).
+    """
+
+    weight: Weight
+    function: Callable[..., Tensor]
+    xs: tuple[Value, ...]
+    numbers: tuple[Number, ...]
 
 
 # --------------------------------------------------------------------------------------------------------------- images

@@ -11,6 +11,7 @@ from eiann.rules.base import (
     parse_bias_rule,
     parse_rule,
     register,
+    register_bias,
 )
 
 __all__ = [
@@ -27,4 +28,5 @@ __all__ = [
     "parse_bias_rule",
     "parse_rule",
     "register",
+    "register_bias",
 ]

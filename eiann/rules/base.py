@@ -9,17 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, ClassVar, TypeVar
+from typing import Any, ClassVar, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict
 
 from eiann.errors import ConfigError
 from eiann.program.kernel import BiasKernel, RuleKernel
 from eiann.registry import Registry
-from eiann.validation import parse_declaration
-
-Finite = Annotated[float, Field(allow_inf_nan=False)]
-Fraction = Annotated[float, Field(gt=0, le=1)]
+from eiann.validation import Finite, Fraction, parse_declaration
 
 
 @dataclass(frozen=True)
@@ -115,6 +112,19 @@ def register(*names: str) -> Callable[[RuleType], RuleType]:
 
     def add(rule: RuleType) -> RuleType:
         RULES.register(rule.name, *names)(rule)
+        return rule
+
+    return add
+
+
+BiasRuleType = TypeVar("BiasRuleType", bound=type[BiasRule])
+
+
+def register_bias(*names: str) -> Callable[[BiasRuleType], BiasRuleType]:
+    """Decorator that makes a bias rule available to configurations, under its ``name`` and further ones."""
+
+    def add(rule: BiasRuleType) -> BiasRuleType:
+        BIAS_RULES.register(rule.name, *names)(rule)
         return rule
 
     return add

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from typing import Annotated, ClassVar, Self
+from typing import ClassVar, Self
 
-from pydantic import Field, model_validator
+from pydantic import model_validator
 
 from eiann.program.kernel import RuleKernel
 from eiann.rules.base import BackwardPhase, Nudging, register
+from eiann.validation import Finite, NonNegative, Positive, UnitInterval
 
 NUDGE_BTSP = BackwardPhase("nudge", "BTSP_19")
 
@@ -38,16 +39,16 @@ class BTSP19(Nudging):
     backward: ClassVar[BackwardPhase | None] = NUDGE_BTSP
     batches: ClassVar[bool] = False
     relu_gate: bool = True
-    neg_rate_th: float | None = None
-    dep_ratio: float = 1.0
-    dep_th: Annotated[float, Field(ge=0, le=1)] = 0.01
-    dep_width: float = 0.01
-    temporal_discount: float = 0.25
+    neg_rate_th: Finite | None = None
+    dep_ratio: NonNegative = 1.0
+    dep_th: UnitInterval = 0.01
+    dep_width: Positive = 0.01
+    temporal_discount: UnitInterval = 0.25
 
     @model_validator(mode="after")
     def _width_is_not_zero(self) -> Self:
         if self.dep_th + self.dep_width == self.dep_th:
-            raise ValueError("dep_width must not be zero")
+            raise ValueError("dep_width is too small beside dep_th")
         return self
 
     @property

@@ -12,6 +12,7 @@ from typing import ClassVar
 
 from eiann.program.kernel import BiasKernel, RuleKernel
 from eiann.rules.base import BIAS_RULES, BackwardPhase, BiasRule, LearningRule, Nudging, register
+from eiann.validation import Sign
 
 NUDGE_ONCE = BackwardPhase("nudge", "BP_like_2E", equilibrate=False)
 NUDGE_AND_EQUILIBRATE = BackwardPhase("nudge", "BP_like_2L")
@@ -65,7 +66,7 @@ class DendriticLoss6(LearningRule):
     """Dendritic inhibition learns to cancel the forward dendritic state: W := W + sign * eta * [d_f]+- x [x_f]."""
 
     name: ClassVar[str] = "DendriticLoss_6"
-    sign: float = 1.0
+    sign: Sign = 1.0
 
     def step(self, kernel: RuleKernel) -> None:
         """Dendritic state times input, both of the forward phase."""

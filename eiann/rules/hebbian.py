@@ -1,26 +1,26 @@
-"""Rules of correlated activity. Symbols as in ``eiann.rules.dendritic``."""
+"""Rules of correlated activity. Symbols, shapes and units as in ``eiann.rules.dendritic``."""
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar
-
-from pydantic import Field
+from typing import ClassVar
 
 from eiann.program.kernel import RuleKernel
 from eiann.rules.base import BackwardPhase, LearningRule, Nudging, register
 from eiann.rules.dendritic import NUDGE_AND_EQUILIBRATE
+from eiann.validation import Fraction, Positive, Sign
 
 
 @register()
 class HebbWeightNorm(LearningRule):
     """Hebb 1949: W := W +- eta * a x x, unclamped; meant to be used with a constraint that normalizes the weights.
 
-    ``sign`` > 0 adds, otherwise subtracts (inhibitory weights). With ``forward_only`` activities are those of the
-    forward phase.
+    Attributes:
+        sign: 1 adds, -1 subtracts (inhibitory weights, which grow more negative).
+        forward_only: activities are those of the forward phase.
     """
 
     name: ClassVar[str] = "Hebb_WeightNorm"
-    sign: float = 1.0
+    sign: Sign = 1.0
     forward_only: bool = False
 
     def step(self, kernel: RuleKernel) -> None:
@@ -31,10 +31,14 @@ class HebbWeightNorm(LearningRule):
 
 @register()
 class HebbWeightNorm4(LearningRule):
-    """Like ``Hebb_WeightNorm`` with activities clamped to [0, 1]: W := W +- eta * [a] x [x]."""
+    """Like ``Hebb_WeightNorm`` with activities clamped to [0, 1]: W := W +- eta * [a] x [x] (Hebb 1949).
+
+    Attributes:
+        sign, forward_only: as there.
+    """
 
     name: ClassVar[str] = "Hebb_WeightNorm_4"
-    sign: float = 1.0
+    sign: Sign = 1.0
     forward_only: bool = False
 
     def step(self, kernel: RuleKernel) -> None:
@@ -45,7 +49,11 @@ class HebbWeightNorm4(LearningRule):
 
 @register()
 class OjasRule(LearningRule):
-    """Oja 1982: W := W + eta * (v x [x] - (v^2 1) * W), v = [a]; the decay bounds the norm of a unit's weights."""
+    """Oja 1982: W := W + eta * (v x [x] - (v^2 1) * W), v = [a]; the decay bounds the norm of a unit's weights.
+
+    Attributes:
+        forward_only: activities are those of the forward phase.
+    """
 
     name: ClassVar[str] = "Ojas_rule"
     forward_only: bool = False
@@ -79,7 +87,7 @@ class HebbianTemporalContrast(Nudging):
 
 @register()
 class TopDownHebbianTemporalContrast1(LearningRule):
-    """Feedback weights learn from what the nudge changes.
+    """Feedback weights learn from what the nudge changes (contrastive Hebbian learning, Xie and Seung 2003).
 
     W := W + eta * ([a] x [x] - [a_f] x [x_f]); with ``forward_only`` W := W + eta * [a_f] x [x - x_f]+-.
     """
@@ -99,7 +107,7 @@ class TopDownHebbianTemporalContrast1(LearningRule):
 
 @register()
 class TopDownHebbianTemporalContrast3(LearningRule):
-    """Feedback weights: W := W + eta * [a] x [x - x_f]+-."""
+    """Feedback weights: W := W + eta * [a] x [x - x_f]+- (after Xie and Seung 2003; Galloni et al. 2025)."""
 
     name: ClassVar[str] = "Top_Down_Hebbian_Temporal_Contrast_3"
 
@@ -116,17 +124,23 @@ NUDGE_BCM = BackwardPhase("nudge", "Supervised_BCM_4")
 class SupervisedBCM4(Nudging):
     """Bienenstock, Cooper, Munro 1982, under supervision by nudges: W := W +- eta * (a x [x]) * ((a - theta) 1).
 
-    The threshold of each postsynaptic unit follows theta := theta + (a^2 / k - theta) / theta_tau once per sample and
-    starts at k. ``theta_tau`` is in samples, ``k`` in units of activity.
+    The threshold theta (post,) follows theta := theta + (a^2 / k - theta) / theta_tau once per sample, starts at k,
+    and outlives the training call.
+
+    Attributes:
+        theta_tau: time constant of the threshold in samples.
+        k: scale of the threshold, in units of activity.
+        sign: 1 adds, -1 subtracts.
+        max_pop_fraction: see ``Nudging``; a small fraction by default.
     """
 
     name: ClassVar[str] = "Supervised_BCM_4"
     backward: ClassVar[BackwardPhase | None] = NUDGE_BCM
     batches: ClassVar[bool] = False
-    theta_tau: Annotated[float, Field(gt=0)]
-    k: Annotated[float, Field(gt=0)]
-    sign: float = 1.0
-    max_pop_fraction: Annotated[float, Field(gt=0, le=1)] = 0.025
+    theta_tau: Positive
+    k: Positive
+    sign: Sign = 1.0
+    max_pop_fraction: Fraction = 0.025
 
     def step(self, kernel: RuleKernel) -> None:
         """Hebbian above the threshold, anti-Hebbian below it."""

@@ -92,7 +92,9 @@ class Arenas:
         return -(-n // self._align) * self._align
 
     def _numbers(self, lowered: Lowered) -> NDArray[np.floating]:
-        return np.ascontiguousarray(np.array(lowered.numbers, dtype=self.type).reshape(-1, self.network.R).T)
+        with np.errstate(over="ignore"):  # a number beyond single precision is infinite, as it is in torch
+            numbers = np.array(lowered.numbers, dtype=self.type)
+        return np.ascontiguousarray(numbers.reshape(-1, self.network.R).T)
 
     def replace(self, replica: int, lowered: Lowered) -> None:
         """Make the arena of a replica anew for the one that the network has in its place now.

@@ -123,7 +123,7 @@ template <typename T> void execute(Replica<T>& r, const int32_t* code, const int
         T* __restrict y = r.value(o[0]);
         const T* __restrict a = r.value(o[1]);
         const T* __restrict b = r.value(o[2]);
-        const int n = r.row(o[0]);
+        const int n = r.total(o[0]);  // evaluation too: a linear population's reset
         if (operation == SUBTRACT) for (int i = 0; i < n; ++i) y[i] = a[i] - b[i];
         else for (int i = 0; i < n; ++i) y[i] = a[i] * b[i];
         break;

@@ -1,4 +1,4 @@
-"""Bounds and constraints."""
+"""Bounds and constraints, and changes by functions of users."""
 
 from __future__ import annotations
 
@@ -98,5 +98,17 @@ def _clone(machine: TorchMachine, op: ops.Clone) -> Step:
         if second is not None:
             copy = copy * second
         target.copy_(copy.transpose(1, 2) if op.transpose else copy)
+
+    return step
+
+
+@form(ops.ChangeWeight)
+def _change_weight(machine: TorchMachine, op: ops.ChangeWeight) -> Step:
+    weight, entries = machine.network.weights[op.weight], _entries(machine, op.weight)
+    numbers = [machine.number(number) for number in op.numbers]
+
+    def step() -> None:
+        changed = op.function(weight, *(machine.value(x) for x in op.xs), *numbers)
+        weight.copy_(changed if entries is None else changed * entries)
 
     return step

@@ -19,7 +19,9 @@ SPIRAL = {
     "dendritic_target_propagation": "20250108_EIANN_2_hidden_spiral_DTP_fixed_SomaI_learned_bias_config",
 }
 
-needs_reference = pytest.mark.skipif(not FOLDER.is_dir(), reason=f"no folder {FOLDER}; set EIANN_NETWORK_CONFIGS")
+needs_reference = pytest.mark.skipif(
+    not FOLDER.is_dir(), reason="needs the reference's files: set EIANN_NETWORK_CONFIGS"
+)
 
 
 @needs_reference

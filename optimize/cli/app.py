@@ -9,7 +9,7 @@ from typing import Final
 import typer
 from typer.exceptions import TyperException
 
-from optimize.cli import again, analyze, check, jobs, look, search, spaces, train
+from optimize.cli import again, analyze, check, jobs, look, report, search, spaces, train
 
 OK: Final = 0
 WRONG_INPUT: Final = 2
@@ -24,7 +24,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for family in (train, check, spaces, search, look, analyze, again, jobs):
+for family in (train, check, spaces, search, look, analyze, report, again, jobs):
     family.add_to(app)
 
 

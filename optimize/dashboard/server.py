@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import errno
+import json
 import socket
 import threading
 import urllib.request
+from collections.abc import Iterable
 from socketserver import ThreadingMixIn
 from types import TracebackType
-from typing import Final, Self
+from typing import TYPE_CHECKING, Final, Self
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
 from typing_extensions import override
@@ -16,6 +18,9 @@ from typing_extensions import override
 from eiann.errors import UserError
 from optimize.dashboard.view import StudyView
 from optimize.study import Study
+
+if TYPE_CHECKING:
+    from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 LOOPBACK: Final = "127.0.0.1"
 PORT: Final = 8080
@@ -61,9 +66,8 @@ class DashboardServer:
         view = StudyView(study, {"Ray's dashboard": found} if found else {})
         kind = _ServerV6 if ":" in host else _Server
         try:
-            self._server = make_server(
-                host, port, wsgi(view, artifact_store=view.pictures), server_class=kind, handler_class=_Quiet
-            )
+            app = _only_reading(wsgi(view, artifact_store=view.pictures))
+            self._server = make_server(host, port, app, server_class=kind, handler_class=_Quiet)
         except (OSError, OverflowError) as error:
             if isinstance(error, OSError) and error.errno == errno.EADDRINUSE:
                 raise UserError(
@@ -98,6 +102,18 @@ class DashboardServer:
         self._server.shutdown()
         self._thread.join()
         self.close()
+
+
+def _only_reading(app: WSGIApplication) -> WSGIApplication:
+    """Everything but looking is refused before it reaches the dashboard; the view would refuse it too."""
+
+    def reading(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        if environ["REQUEST_METHOD"] in ("GET", "HEAD"):
+            return app(environ, start_response)
+        start_response("403 Forbidden", [("Content-Type", "application/json")])
+        return [json.dumps({"reason": "this dashboard shows a study and changes nothing"}).encode()]
+
+    return reading
 
 
 def answers(url: str, timeout: float = 0.5) -> bool:

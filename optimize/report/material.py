@@ -28,6 +28,7 @@ from optimize.space import Parameter
 from optimize.space.document import ObjectiveSpec
 from optimize.study import Study
 
+REEVALUATIONS: Final = "reevaluations"
 REEVALUATION: Final = "reevaluation.parquet"
 GOOD: Final = 0.1
 """Part of the trials that counts as good where a picture shows where the good ones lie."""
@@ -168,12 +169,20 @@ class Material:
     @cached_property
     def fresh(self) -> pd.DataFrame | None:
         """What ``eiann reevaluate`` measured, if it was run and belongs to this study's trials."""
-        path = self.study.folder.tables / REEVALUATION
-        if not path.is_file():
+        path = self._latest_reevaluation()
+        if path is None:
             return None
         table = pd.read_parquet(path)
         wanted = {"number", "held_out_accuracy", "low", "high", "instances", "failed_share"}
         return table if wanted <= set(table.columns) and not table.empty else None
+
+    def _latest_reevaluation(self) -> Path | None:
+        """The latest that is of this study: each is a folder named by its time, with its provenance."""
+        for provenance in sorted(self.study.folder.path.glob(f"{REEVALUATIONS}/[!.]*/provenance.json"), reverse=True):
+            if json.loads(provenance.read_text()).get("study_id") == self.study.spec.study_id:
+                return provenance.with_name("trials.parquet")
+        single = self.study.folder.tables / REEVALUATION
+        return single if single.is_file() else None
 
     @cached_property
     def places(self) -> pd.DataFrame:

@@ -70,7 +70,8 @@ def test_distributions_tell_what_has_no_influence(method: str) -> None:
     trials = sampled(only_first, cube(3), 400)
     found = global_sensitivity(trials, cube(3), "objectives.y", method=method, resamples=5)  # type: ignore[arg-type]
     first, second, third = by_parameter(found, "sensitivity")
-    assert first > 0.4 > 3 * max(second, third)
+    assert first > 0.4
+    assert max(second, third) < 0.2
 
 
 def test_sensitivity_leaves_shared_random_numbers_and_warnings_alone(capfd: pytest.CaptureFixture[str]) -> None:

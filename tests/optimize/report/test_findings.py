@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pandas as pd
 import pytest
 
 from eiann.errors import UserError
 from optimize.report.findings import findings
-from optimize.report.material import REEVALUATION, Material
+from optimize.report.material import REEVALUATION, REEVALUATIONS, Material
 from optimize.results import write_table
 from optimize.space import SearchSpace
 from optimize.tune.inline import run_inline
@@ -58,6 +60,20 @@ def test_fresh_seeds_are_read_where_they_were_measured(
     assert "No measurement" not in found
     about_fresh = [words for words in found.split(" | ") if "fresh" in words]
     assert about_fresh == ([expected] if expected else [])
+
+
+def test_the_latest_reevaluation_of_this_study_counts(make_study: MakeStudy) -> None:
+    study = make_study()
+    run_inline(study)
+    kept = (("20260101T000000Z", study.spec.study_id, 70.0), ("20260102T000000Z", study.spec.study_id, 71.0))
+    for name, study_id, accuracy in (*kept, ("20260103T000000Z", "of another study", 99.0)):
+        folder = study.folder.path / REEVALUATIONS / name
+        folder.mkdir(parents=True)
+        write_table(reevaluation(held_out_accuracy=accuracy), folder / "trials.parquet")
+        (folder / "provenance.json").write_text(json.dumps({"study_id": study_id}))
+    fresh = Material.of(study, resamples=0).fresh
+    assert fresh is not None
+    assert fresh["held_out_accuracy"].tolist() == [71.0]
 
 
 @pytest.mark.parametrize(("instances", "warned"), [(2, True), (5, False)])

@@ -35,6 +35,24 @@ class Replay:
         """Whether every feature of every instance is the same, to the last bit, and the same instances failed."""
         return self.recorded == self.computed.instances
 
+    def agrees(self, tolerance: float) -> bool:
+        """Whether the same instances failed and no feature differs by more than ``tolerance``, relative to its size.
+
+        For another executor or device: it rounds differently, and a long training makes more of that.
+        """
+        same_fate = all(
+            (old.failure is None) == (new.failure is None) and old.features.keys() == new.features.keys()
+            for old, new in zip(self.recorded, self.computed.instances, strict=True)
+        )
+        return same_fate and self.largest <= tolerance
+
+    @property
+    def largest(self) -> float:
+        """The largest difference of a feature, in parts of what was recorded (of 1, where that is smaller)."""
+        compared = self.comparison()
+        size = compared["recorded"].abs().clip(lower=1.0)
+        return float((compared["difference"].abs() / size).max()) if len(compared) else 0.0
+
     def comparison(self) -> pd.DataFrame:
         """One row per instance and feature: recorded, replayed and their difference."""
         rows = []
@@ -46,11 +64,16 @@ class Replay:
         return pd.DataFrame(rows, columns=columns)
 
 
-def replay(study: Study, number: int) -> Replay:
-    """Compute a trial again: same parameters, seeds, arithmetic, executor and device.
+def replay(study: Study, number: int, *, executor: str | None = None) -> Replay:
+    """Compute a trial again: same parameters, seeds and arithmetic, and the same device and executor unless told.
+
+    Args:
+        study: the study.
+        number: of the trial.
+        executor: another one; the result is then the same up to rounding, see ``Replay.agrees``.
 
     Raises:
-        UserError: there is no such trial, it was never computed, or its device is absent.
+        UserError: there is no such trial, it was never computed, or its device or the executor is absent.
     """
     row = any_trial(study, number)
     recorded = tuple(InstanceOutcome(**instance) for instance in row.result.get("instances", ()))
@@ -60,7 +83,9 @@ def replay(study: Study, number: int) -> Replay:
     spec = study.spec
     device = row.result.get("device", "cpu")
     resources = spec.resources.model_copy(update={"gpus": 0.0 if device == "cpu" else max(spec.resources.gpus, 1.0)})
-    same = spec.model_copy(update={"executor": _executor(row.result, spec.executor), "resources": resources})
+    same = spec.model_copy(
+        update={"executor": executor or _executor(row.result, spec.executor), "resources": resources}
+    )
     # What was worked out from the old values must not come along.
     same = type(spec).model_validate(same.model_dump(by_alias=True))
     seeds = tuple((outcome.network_seed, outcome.data_seed) for outcome in recorded)

@@ -9,32 +9,56 @@ import typer
 
 from optimize.cli.options import STUDIES, StudiesOption, StudyArgument, study_path
 
+ReplayExecutorOption = Annotated[
+    str | None, typer.Option("--executor", help="Another executor; left out, that of the record.")
+]
+ToleranceOption = Annotated[
+    float | None, typer.Option("--tolerance", help="Largest difference, in parts of the recorded value.")
+]
+
 
 def add_to(app: typer.Typer) -> None:
     """Register the commands of this file."""
-    app.command(epilog="Example: eiann replay studies/demo 12")(replay)
+    app.command(epilog="Example: eiann replay studies/demo 12 --executor torch --tolerance 0.01")(replay)
     app.command(epilog="Example: eiann reevaluate studies/demo --top 3 --fresh-seeds 30")(reevaluate)
 
 
 def replay(
     study: StudyArgument,
     trial: Annotated[int, typer.Argument(metavar="TRIAL", min=0, help="Number of the trial.")],
+    executor: ReplayExecutorOption = None,
+    tolerance: ToleranceOption = None,
     studies: StudiesOption = STUDIES,
 ) -> None:
-    """Compute a trial again and compare with the record; exit code 1 if they differ."""
+    """Compute a trial again and compare with the record; exit code 1 if they differ.
+
+    On the executor of the record every bit is the same. Another one rounds differently; say with --tolerance how much
+    of a difference is none.
+    """
+    from eiann.errors import UserError
     from optimize.cli.show import console, frame
     from optimize.replay import replay as compute_again
     from optimize.study import Study
 
     opened = Study.open(study_path(study, studies))
-    done = compute_again(opened, trial)
+    if tolerance is not None and not 0 <= tolerance < 1:
+        raise UserError(f"--tolerance: found {tolerance:g}; it is a part of the recorded value, from 0 to below 1")
+    done = compute_again(opened, trial, executor=executor)
     screen = console()
     compared = done.comparison()
     screen.print(frame(compared, list(compared.columns)))
     if done.identical:
         screen.print(f"trial {trial} is identical to the record, by executor {done.computed.executor}")
         return
-    screen.print(f"trial {trial} differs from the record (versions then: {opened.spec.versions})", markup=False)
+    if tolerance is not None and done.agrees(tolerance):
+        screen.print(
+            f"trial {trial} agrees with the record to {done.largest:.2g} of its values (allowed: {tolerance:g}), "
+            f"by executor {done.computed.executor}",
+            markup=False,
+        )
+        return
+    how = f"by {done.largest:.2g} of its values at most; executor now {done.computed.executor}"
+    screen.print(f"trial {trial} differs from the record {how}, versions then {opened.spec.versions}", markup=False)
     raise typer.Exit(1)
 
 

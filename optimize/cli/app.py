@@ -10,7 +10,7 @@ from typing import Final
 import typer
 from typer.exceptions import TyperException
 
-from optimize.cli import again, analyze, check, jobs, look, moving, search, spaces, train
+from optimize.cli import again, analyze, check, jobs, look, moving, report, search, spaces, train
 
 OK: Final = 0
 WRONG_INPUT: Final = 2
@@ -28,7 +28,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for family in (train, check, spaces, search, look, analyze, again, jobs, moving):
+for family in (train, check, spaces, search, look, analyze, report, again, jobs, moving):
     family.add_to(app)
 
 

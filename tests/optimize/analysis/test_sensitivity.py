@@ -56,28 +56,22 @@ def test_trials_that_are_no_design_are_refused() -> None:
         sobol_design(CIRCLE, 100)
 
 
-@pytest.mark.parametrize(
-    ("method", "expected", "tolerance"),
-    [("delta", [0.21, 0.36, 0.155], 0.09), ("rbd-fast", [0.314, 0.442, 0.0], 0.08)],
-)
-def test_given_samples_of_the_ishigami_function(method: str, expected: list[float], tolerance: float) -> None:
-    found = global_sensitivity(
-        sampled(ishigami, CIRCLE, 600),
-        CIRCLE,
-        "objectives.y",
-        method=method,  # type: ignore[arg-type]
-        resamples=20,
-    )
-    assert by_parameter(found, "sensitivity") == pytest.approx(expected, abs=tolerance)
+def test_rbd_fast_finds_the_first_order_indices_of_the_ishigami_function() -> None:
+    trials = sampled(ishigami, CIRCLE, 600)
+    found = global_sensitivity(trials, CIRCLE, "objectives.y", method="rbd-fast", resamples=5)
+    assert by_parameter(found, "sensitivity") == pytest.approx([0.314, 0.442, 0.0], abs=0.08)
 
 
-def test_pawn_knows_what_has_no_influence() -> None:
+@pytest.mark.parametrize("method", ["delta", "pawn"])
+def test_distributions_tell_what_has_no_influence(method: str) -> None:
     def only_first(x: Floats) -> Floats:
         return np.asarray(np.exp(3 * x[:, 0]))
 
-    found = global_sensitivity(sampled(only_first, cube(3), 500), cube(3), "objectives.y", method="pawn")
+    trials = sampled(only_first, cube(3), 400)
+    found = global_sensitivity(trials, cube(3), "objectives.y", method=method, resamples=5)  # type: ignore[arg-type]
     first, second, third = by_parameter(found, "sensitivity")
-    assert first > 0.4 > 3 * max(second, third)
+    assert first > 0.4
+    assert max(second, third) < 0.2
 
 
 def test_sensitivity_leaves_shared_random_numbers_and_warnings_alone(capfd: pytest.CaptureFixture[str]) -> None:
@@ -103,8 +97,8 @@ def quadratic(x: Floats) -> Floats:
 
 @pytest.mark.parametrize("method", ["fanova", "pedanova"])
 def test_importance_finds_what_matters_and_what_is_noise(method: str) -> None:
-    trials = sampled(quadratic, cube(4), 120)
-    found = parameter_importance(trials, cube(4), "objectives.y", method=method, resamples=3)  # type: ignore[arg-type]
+    trials = sampled(quadratic, cube(4), 80)
+    found = parameter_importance(trials, cube(4), "objectives.y", method=method, resamples=2)  # type: ignore[arg-type]
     assert found["importance"].sum() == pytest.approx(1)
     assert found["parameter"].iloc[0] == "x1"
     assert (found["low"] <= found["importance"]).all()
@@ -116,7 +110,7 @@ def test_importance_finds_what_matters_and_what_is_noise(method: str) -> None:
 
 
 def test_importance_is_the_same_for_the_same_seed() -> None:
-    trials = sampled(quadratic, cube(2), 40)
+    trials = sampled(quadratic, cube(2), 15)
     one, again = (parameter_importance(trials, cube(2), "objectives.y", resamples=2, seed=5) for _ in range(2))
     pd.testing.assert_frame_equal(one, again)
 

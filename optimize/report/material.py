@@ -1,0 +1,200 @@
+"""Everything that a report says, gathered from a study before a line of it is written."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import pandas as pd
+
+from eiann.errors import UserError
+from optimize.analysis import (
+    champions,
+    distance_and_error,
+    front_history,
+    parameter_importance,
+    ranking_confidence,
+    unit_columns,
+)
+from optimize.analysis.importance import LEAST
+from optimize.objective.aggregate import maximized, objective_labels
+from optimize.results.ranking import complete_trials, pareto_front
+from optimize.space import Parameter
+from optimize.space.document import ObjectiveSpec
+from optimize.study import Study
+
+REEVALUATIONS: Final = "reevaluations"
+REEVALUATION: Final = "reevaluation.parquet"
+GOOD: Final = 0.1
+"""Part of the trials that counts as good where a picture shows where the good ones lie."""
+
+Progress = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class BestRun:
+    """The best network, trained again.
+
+    Attributes:
+        folder: of the run.
+        history: its ``history.json``.
+    """
+
+    folder: Path
+    history: dict[str, Any]
+
+    @classmethod
+    def read(cls, folder: Path) -> BestRun:
+        """From a folder that ``optimize.training_run.write_run`` wrote."""
+        return cls(folder, json.loads((folder / "history.json").read_text()))
+
+
+@dataclass(frozen=True)
+class Material:
+    """What is known about a study.
+
+    Attributes:
+        study: the study.
+        trials, instances: its tables.
+        importance: of each parameter for the first objective; ``None`` where there are too few trials.
+        best_run: the best network trained again, or ``None``.
+        notes: what went wrong on the way here.
+    """
+
+    study: Study
+    trials: pd.DataFrame
+    instances: pd.DataFrame
+    importance: pd.DataFrame | None = None
+    best_run: BestRun | None = None
+    notes: tuple[str, ...] = field(default=())
+
+    @classmethod
+    def of(
+        cls, study: Study, *, best_run: BestRun | None = None, notes: tuple[str, ...] = (), resamples: int = 12
+    ) -> Material:
+        """Gather it.
+
+        Args:
+            study: with at least one complete trial.
+            best_run: the best network trained again.
+            notes: what went wrong on the way here.
+            resamples: for the intervals of importance; 0 leaves importance out, which takes most of the time.
+
+        Raises:
+            UserError: no trial is complete yet.
+        """
+        trials, instances = study.trials(), study.instances()
+        done = complete_trials(trials)
+        if done.empty:
+            raise UserError(f"study {study.name!r} has no complete trial yet; there is nothing to report")
+        objective = f"objectives.{next(iter(study.spec.evaluation.objectives))}"
+        importance = None
+        if resamples and np.isfinite(done[objective]).sum() >= LEAST and done[objective].nunique() > 1:
+            importance = parameter_importance(trials, study.spec.search_space.searched, objective, resamples=resamples)
+        return cls(study, trials, instances, importance, best_run, notes)
+
+    @property
+    def parameters(self) -> tuple[Parameter, ...]:
+        """Searched ones."""
+        return self.study.spec.search_space.searched
+
+    @property
+    def objectives(self) -> tuple[str, ...]:
+        """Names."""
+        return tuple(self.study.spec.evaluation.objectives)
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """How objectives are shown, by name: ``100 - accuracy``."""
+        specs = self.study.spec.evaluation.objectives
+        return dict(zip(specs, objective_labels(specs), strict=True))
+
+    @property
+    def lead(self) -> str:
+        """Column of the first objective."""
+        return f"objectives.{self.objectives[0]}"
+
+    @cached_property
+    def complete(self) -> pd.DataFrame:
+        """Complete trials."""
+        return complete_trials(self.trials)
+
+    @cached_property
+    def best(self) -> pd.Series:
+        """The best trial, by the first objective."""
+        return self.study.best(1, self.objectives[0]).iloc[0]
+
+    @cached_property
+    def top(self) -> pd.DataFrame:
+        """The ten best, by rank."""
+        return self.study.best(10)
+
+    @cached_property
+    def champions(self) -> pd.DataFrame:
+        """Best by rank and by objective."""
+        return champions(self.trials, self.objectives)
+
+    @cached_property
+    def front(self) -> pd.DataFrame:
+        """The Pareto front."""
+        return pareto_front(self.trials, self.objectives)
+
+    @cached_property
+    def history(self) -> pd.DataFrame:
+        """The front after every trial."""
+        return front_history(self.trials, self.objectives)
+
+    @cached_property
+    def ranking(self) -> pd.DataFrame | None:
+        """How sure the order is, by the feature of the first objective."""
+        name = self.objectives[0]
+        try:
+            return ranking_confidence(self.instances, f"features.{name}", maximize=self.upwards(name))
+        except UserError:
+            return None
+
+    @cached_property
+    def distances(self) -> pd.DataFrame | None:
+        """Distance of every trial from the best."""
+        try:
+            return distance_and_error(self.trials, self.parameters, self.lead)
+        except UserError:
+            return None
+
+    @cached_property
+    def fresh(self) -> pd.DataFrame | None:
+        """What ``eiann reevaluate`` measured, if it was run and belongs to this study's trials."""
+        path = self._latest_reevaluation()
+        if path is None:
+            return None
+        table = pd.read_parquet(path)
+        wanted = {"number", "held_out_accuracy", "low", "high", "instances", "failed_share"}
+        return table if wanted <= set(table.columns) and not table.empty else None
+
+    def _latest_reevaluation(self) -> Path | None:
+        """The latest that is of this study: each is a folder named by its time, with its provenance."""
+        for provenance in sorted(self.study.folder.path.glob(f"{REEVALUATIONS}/[!.]*/provenance.json"), reverse=True):
+            if json.loads(provenance.read_text()).get("study_id") == self.study.spec.study_id:
+                return provenance.with_name("trials.parquet")
+        single = self.study.folder.tables / REEVALUATION
+        return single if single.is_file() else None
+
+    @cached_property
+    def places(self) -> pd.DataFrame:
+        """Complete trials in unit coordinates, the best first."""
+        ordered = self.complete.sort_values([self.lead, "number"])
+        return unit_columns(ordered, self.parameters)
+
+    def upwards(self, feature: str) -> bool:
+        """Whether more of a feature is better."""
+        return maximized(feature, self.study.spec.evaluation.objectives.get(feature, ObjectiveSpec()))
+
+    @property
+    def good(self) -> int:
+        """How many trials count as good."""
+        return max(1, min(20, round(GOOD * len(self.complete))))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 import time
 from collections.abc import Callable, Iterator
 from datetime import datetime
@@ -18,6 +19,26 @@ from optimize.study import Study
 from tests.cluster.slurm.hosts import Hosts, lacking
 from tests.optimize.conftest import STUB, TOY
 
+# Run on a node: the ports that are open to other nodes and answer HTTP without asking for a token.
+ASK_EVERY_PORT = """
+import http.client, socket
+from pathlib import Path
+ports = set()
+for table in ("tcp", "tcp6"):
+    for line in Path(f"/proc/net/{table}").read_text().splitlines()[1:]:
+        fields = line.split()
+        host, port = fields[1].split(":")
+        if fields[3] == "0A" and not host.endswith("0100007F"):
+            ports.add(int(port, 16))
+for port in ports:
+    connection = http.client.HTTPConnection(socket.gethostbyname(socket.gethostname()), port, timeout=5)
+    try:
+        connection.request("GET", "/metrics")
+        if connection.getresponse().status not in (401, 403):
+            print(port)
+    except (OSError, http.client.HTTPException):
+        pass
+"""
 SECONDS = 900  # on a machine of one's own it is a tenth
 
 
@@ -122,7 +143,9 @@ def lab(hosts: Hosts, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterat
 def test_a_study_that_meets_its_walltime_is_requeued_and_has_exactly_its_budget(lab: Lab) -> None:
     lab.submit("demo", trials=80)
     until(lambda: lab.results("demo") > 0, "the first results")
+    doors = {name: lab.hosts.inside(name, sys.executable, "-c", ASK_EVERY_PORT).stdout.split() for name in ("n1", "n2")}
     lab.walltime("demo")
+    assert doors == {"n1": [], "n2": []}, "a port answers who has no token"
     status = lab.ended("demo")
     log = lab.log("demo")
     assert (status.state, status.exit_code) == (JobState.DONE, 0), log

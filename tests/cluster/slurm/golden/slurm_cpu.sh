@@ -72,6 +72,8 @@ set_up $? 'module load gcc/12.2.0'
 (set -o pipefail; head -c 32 /dev/urandom | od -An -tx1 | tr -d ' \n' >"$run/token") || finish 1 "cannot write a token"
 unset RAY_AUTH_TOKEN OMP_NUM_THREADS MKL_NUM_THREADS OPENBLAS_NUM_THREADS ROCR_VISIBLE_DEVICES
 export RAY_AUTH_MODE=token RAY_AUTH_TOKEN_PATH=$run/token RAY_USAGE_STATS_ENABLED=0
+# Ports of metrics ask nobody for a token: there are none.
+export RAY_enable_metrics_collection=0 DASHBOARD_METRIC_PORT=-1 AUTOSCALER_METRIC_PORT=-1
 # A node that is gone, or whose cable is, shall be noticed within a minute.
 export RAY_health_check_initial_delay_ms=${RAY_health_check_initial_delay_ms:-5000}
 export RAY_health_check_period_ms=${RAY_health_check_period_ms:-3000}

@@ -173,8 +173,8 @@ def test_submit_to_result_on_two_nodes(lab: Lab) -> None:
 def test_the_walltime_twice_and_still_exactly_the_budget(lab: Lab, restart: str) -> None:
     lab.submit("twice", trials=24, seconds=3, restart=restart)
     for runs in (1, 2):
-        before = lab.results("twice")
         until(lambda runs=runs: len(lab.runs("twice")) == runs, f"run {runs}:\n{lab.log('twice')}")
+        before = lab.results("twice")
         until(lambda before=before: lab.results("twice") > before, f"results of run {runs}:\n{lab.log('twice')}")
         lab.walltime("twice")
     status = lab.ended("twice")

@@ -71,7 +71,7 @@ def train(
     check_batches(network, batch_size, batch_reduction)
     order = _order(dataset, data_seeds, steps, epochs, batch_size)
     total = order.shape[1] // batch_size
-    chosen, _ = choose_executor(executor, network, batch_size)
+    chosen, reason = choose_executor(executor, network, batch_size)
     val_steps = interval_steps(val_interval, total) if validation is not None else ()
     if validation is not None:
         check_fit(network, validation)
@@ -117,6 +117,7 @@ def train(
         forward_dendritic_loss=torch.stack(dendritic, dim=1) if dendritic and dendrites else None,
         executor=chosen.name,
         batch_size=batch_size,
+        executor_reason=reason,
     )
 
 

@@ -41,6 +41,7 @@ def train(
     device: DeviceOption = None,
     executor: ExecutorOption = None,
     dtype: Annotated[Dtype | None, typer.Option("--dtype", help="float32 or float64.")] = None,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Say which executor ran, and why.")] = False,
 ) -> None:
     """Train replicas of a network and write weights, history and plots.
 
@@ -73,6 +74,8 @@ def train(
     screen = console()
     with progress_bar(f"{len(run.seeds)} replicas", screen) as progress:
         done = train_network(file.network, run, progress)
+    if verbose or done.history.fell_back:
+        screen.print(f"executor {done.history.executor_reason}", markup=False, soft_wrap=True)
     _show(done, run, screen)
     compared = reproduction(file, run, done)
     if compared.recorded and not options.changes_result:

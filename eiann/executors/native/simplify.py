@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from eiann.executors.native.gathering import gathered
-from eiann.executors.native.rewritten import Finish, FinishedBtsp, SourceProduct, UpdateRows
+from eiann.executors.native.rewritten import FinishedBtsp, SourceProduct, UpdateRows
 from eiann.program import ops
 from eiann.program.compile import Program
 from eiann.program.ops import Op, Weight

@@ -2,8 +2,8 @@
 
     python benchmarks/footprint.py [--out FILE]
 
-Memory: the peak of a process that trains 80 replicas of the MNIST-sized 5J network, everything included. Start: from a resolved
-configuration to the end of the first step, with the interpreter in the cache (warm) and without it (cold).
+Memory: the peak of a process that trains 80 replicas of the MNIST-sized 5J network, everything included. Start: from a
+resolved configuration to the end of the first step, with the interpreter in the cache (warm) and without it (cold).
 """
 
 from __future__ import annotations
@@ -54,8 +54,8 @@ def main() -> None:
     also_write_to(parser.parse_args().out)
     batch = process("MNIST 5J", 80, 5)
     emit(
-        "train_step memory", model="MNIST 5J", R=80, peak_GiB=round(batch["peak"], 3), limit_GiB=round(1.2e9 / 2**30, 3),
-        of_which_after_import_GiB=round(batch["imported"], 3),
+        "train_step memory", model="MNIST 5J", R=80, peak_GiB=round(batch["peak"], 3),
+        limit_GiB=round(1.2e9 / 2**30, 3), of_which_after_import_GiB=round(batch["imported"], 3),
     )  # fmt: skip
     for model in ("spiral DTP", "MNIST 5J"):
         with tempfile.TemporaryDirectory() as cache:

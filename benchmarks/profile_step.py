@@ -3,7 +3,8 @@
     python benchmarks/profile_step.py MODEL [--replicas R] [--steps N] [--top N]
 
 MODEL is one of ``benchmarks/train_step.py``. The interpreter is compiled once more with a cycle counter around each
-operation (x86 only). Weights are named by their projection.
+operation (x86 only). Columns: share, thousands of cycles on
+average (what another process interrupted is left out) and at best. Weights are named by their projection.
 """
 
 from __future__ import annotations
@@ -22,12 +23,14 @@ from eiann.executors.base import TrainingData
 from eiann.executors.native import executor, library
 from eiann.executors.native.lowering import CODES
 
+OF_A_WEIGHT = ("MATVEC", "MATVEC_T", "UPDATE_ROWS", "OJA", "BTSP", "NORMALIZE", "CLONE", "CLAMP_WEIGHT")
+
 
 def profiled_library(folder: Path) -> ctypes.CDLL:
     target = folder / "profiled.so"
-    compiler = library._compiler()
+    compiler = library.find_compiler()
     assert compiler is not None
-    library._build(compiler, target, ("-DEIANN_PROFILE",))
+    library.build(compiler, target, ("-DEIANN_PROFILE",))
     return ctypes.CDLL(str(target))
 
 
@@ -51,37 +54,25 @@ def main() -> None:
         session.run(order[:, : options.warm])
         ctypes.memset(cycles, 0, ctypes.sizeof(cycles))
         session.run(order[:, options.warm :])
-        code = session._arenas.lowered.code
+        code = session._arenas.lowered.code  # noqa: SLF001
         names = {number: name for name, number in CODES.items()}
         totals: dict[str, float] = defaultdict(float)
         leasts: dict[str, float] = defaultdict(float)
         position = 0
         while position < len(code):
             name = names[code[position]]
-            has_weight = name in (
-                "MATVEC",
-                "MATVEC_T",
-                "UPDATE_ROWS",
-                "OJA",
-                "BTSP",
-                "NORMALIZE",
-                "CLONE",
-                "CLAMP_WEIGHT",
-            )
-            where = network.architecture.projections[code[position + 2]].name if has_weight else ""
+            where = network.architecture.projections[code[position + 2]].name if name in OF_A_WEIGHT else ""
             total, count, least = cycles[3 * position : 3 * position + 3]
             totals[f"{name} {where}"] += total / max(count, 1)
             leasts[f"{name} {where}"] += least
             position += 2 + code[position + 1]
         whole = sum(totals.values())
         best = sum(leasts.values())
-        print(
-            f"{options.model}, R = {options.replicas}: {whole / 1000:.1f} kcycles per step, {best / 1000:.1f} at best"
-        )
+        title = f"{options.model}, R = {options.replicas}"
+        print(f"{title}: {whole / 1000:.1f} kcycles per step, {best / 1000:.1f} at best")
         for name in sorted(totals, key=totals.__getitem__, reverse=True)[: options.top]:
-            print(
-                f"{100 * totals[name] / whole:6.1f} %  {totals[name] / 1000:8.2f}  {leasts[name] / 1000:8.2f}  {name}"
-            )
+            usual, least = totals[name] / 1000, leasts[name] / 1000
+            print(f"{100 * totals[name] / whole:6.1f} %  {usual:8.2f}  {least:8.2f}  {name}")
 
 
 if __name__ == "__main__":

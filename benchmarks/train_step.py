@@ -2,16 +2,17 @@
 
     python benchmarks/train_step.py [--quick] [--model NAME] [--out FILE]
 
-One line per model and number of replicas R on one thread, one for two threads, then memory and start (``footprint.py``). All
-networks are those of the project's search spaces at their published optimum, full size; inputs are random, those of images
-a quarter non-zero as MNIST's are. A session runs blocks of 100 steps, as ``eiann.train`` does. Times are processor time,
-so that neighbours on a shared machine count less; what they do to the caches still counts. Each figure is the best of
-several blocks, those of the two executors taken in turn. Two threads are measured by the clock, against one thread by the
-clock; that ratio means something only on a machine with two idle cores.
+One line per model and number of replicas R on one thread, one for two threads, then memory and start
+(``footprint.py``). All networks are those of the project's search spaces at their published optimum, full size; inputs
+are random, those of images a quarter non-zero as MNIST's are. A session runs blocks of 100 steps, as ``eiann.train``
+does. Times are processor time, so that neighbours on a shared machine count less; what they do to the caches still
+counts. Each figure is the best of several blocks, those of the two executors taken in turn. Two threads are measured
+by the clock, against one thread by the clock; that ratio means something only on a machine with two idle cores.
 
-The reference implementation is not part of this project. ``reference_ratio_estimate`` takes it to be slower than our torch
-executor by the factor in ``reference_factor``: 1.5 for the spiral networks (measured elsewhere: 1.5 to 2 on the spiral
-DTP), and 1 for the large ones, where it was not measured and a prototype of the same kind was as fast as the reference.
+The reference implementation is not part of this project. ``reference_ratio_estimate`` takes it to be slower than our
+torch executor by the factor in ``reference_factor``: 1.5 for the spiral networks (measured elsewhere: 1.5 to 2 on the
+spiral DTP), and 1 for the large ones, where it was not measured and a prototype of the same kind was as fast as the
+reference.
 """
 
 from __future__ import annotations
@@ -129,7 +130,8 @@ def measure(model: str, replica_counts: tuple[int, ...], quick: bool) -> None:
     for replicas, seconds in runs:
         ratio = yardstick.best / seconds
         emit(
-            "train_step", model=model, network=MODELS[model], R=replicas, threads=1, microseconds=round(seconds * 1e6, 2),
+            "train_step", model=model, network=MODELS[model], R=replicas, threads=1,
+            microseconds=round(seconds * 1e6, 2),
             torch_at_one_replica_microseconds=round(yardstick.best * 1e6, 1), ratio=round(ratio, 1),
             reference_factor=factor, reference_ratio_estimate=round(ratio * factor, 1),
         )  # fmt: skip
@@ -144,7 +146,7 @@ def scaling(model: str, config: eiann.NetworkConfig, replicas: int = 20) -> None
     best = {1: float("inf"), 2: float("inf")}
     processor = {1: float("inf"), 2: float("inf")}
     for _ in range(4):
-        for threads in best:
+        for threads in (1, 2):
             torch.set_num_threads(threads)
             run.best = run.best_by_clock = float("inf")
             run.block(BLOCK)
@@ -152,7 +154,8 @@ def scaling(model: str, config: eiann.NetworkConfig, replicas: int = 20) -> None
             processor[threads] = min(processor[threads], run.best)
     torch.set_num_threads(1)
     emit(
-        "train_step scaling", model=model, R=replicas, clock_microseconds={n: round(s * 1e6, 2) for n, s in best.items()},
+        "train_step scaling", model=model, R=replicas,
+        clock_microseconds={n: round(s * 1e6, 2) for n, s in best.items()},
         speedup_of_two_threads=round(best[1] / best[2], 2),
         processor_time_of_two_threads_against_one=round(processor[2] / processor[1], 2),
         load=[round(value, 1) for value in os.getloadavg()], cores=os.cpu_count(),

@@ -43,7 +43,8 @@ def choose_executor(name: str, network: Network, batch_size: int = 1) -> tuple[E
     for candidate in _candidates(network):
         reason = candidate.refusal(network, batch_size)
         if reason is None:
-            return candidate, "; ".join([candidate.name, *reasons])
+            size = f"{network.R} replica(s) on {network.device}, {batch_size} sample(s) a step"
+            return candidate, "; ".join([f"{candidate.name}: the fastest that covers {size}", *reasons])
         reasons.append(f"not {candidate.name}: {reason}")
     raise UserError(f"executor: none can run this network: {'; '.join(reasons)}")
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import fields, replace
-from functools import cache
+from dataclasses import replace
 
 from eiann.program import ops
 from eiann.program.compile import Program
@@ -18,17 +17,11 @@ _VALUES = frozenset(
 )
 
 
-@cache
-def _value_fields(kind: type[Op]) -> tuple[str, ...]:
-    return tuple(field.name for field in fields(kind) if field.name in _VALUES)
-
-
 def values_of(operation: Op) -> list[Value]:
     """All values that an operation reads or writes."""
     found: list[Value] = []
-    for name in _value_fields(type(operation)):
-        content = getattr(operation, name)
-        if content is not None:
+    for name, content in vars(operation).items():
+        if name in _VALUES and content is not None:
             found.extend(content if isinstance(content, tuple) else (content,))
     return found
 

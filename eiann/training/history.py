@@ -21,6 +21,7 @@ class History:
             training sample of each validation step; None for networks without dendrites.
         executor: which executor ran.
         batch_size: samples per step.
+        executor_reason: why that one, in one line; says what kept faster ones from running.
     """
 
     loss: Tensor
@@ -31,6 +32,12 @@ class History:
     forward_dendritic_loss: Tensor | None
     executor: str
     batch_size: int = 1
+    executor_reason: str = ""
+
+    @property
+    def fell_back(self) -> bool:
+        """Whether a faster executor was passed over because it does not cover the network, or is not there."""
+        return "; not " in self.executor_reason
 
     @property
     def failed(self) -> Tensor:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -82,7 +82,7 @@ def train(
     check_batches(network, batch_size, batch_reduction)
     order = sample_orders(dataset, data_seeds, steps, epochs, batch_size)
     total = order.shape[1] // batch_size
-    chosen, _ = choose_executor(executor, network, batch_size)
+    chosen, reason = choose_executor(executor, network, batch_size)
     val_steps = interval_steps(val_interval, total) if validation is not None else ()
     if validation is not None:
         check_fit(network, validation)
@@ -115,7 +115,8 @@ def train(
     finally:
         for callback in callbacks:
             callback.end()
-    return curves.history(order, val_steps, chosen.name, batch_size, bool(watched))
+    history = curves.history(order, val_steps, chosen.name, batch_size, bool(watched))
+    return replace(history, executor_reason=reason)
 
 
 @dataclass

@@ -42,6 +42,7 @@ def train(
     executor: ExecutorOption = None,
     dtype: Annotated[Dtype | None, typer.Option("--dtype", help="float32 or float64.")] = None,
     plots: Annotated[bool, typer.Option("--plots", help="Also write pictures of the network, PNG and PDF.")] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Say which executor ran, and why.")] = False,
 ) -> None:
     """Train replicas of a network and write weights, history, learning curves and, with --plots, all pictures.
 
@@ -74,6 +75,8 @@ def train(
     screen = console()
     with progress_bar(f"{len(run.seeds)} replicas", screen) as progress:
         done = train_network(file.network, run, progress)
+    if verbose or done.history.fell_back:
+        screen.print(f"executor {done.history.executor_reason}", markup=False, soft_wrap=True)
     _show(done, run, screen)
     compared = reproduction(file, run, done)
     if compared.recorded and not options.changes_result:

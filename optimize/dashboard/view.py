@@ -27,7 +27,7 @@ from optimize.dashboard.notes import study_note, trial_note
 from optimize.objective import objective_labels
 from optimize.study import Study
 from optimize.study.ledger import RESULT
-from optimize.study.storage import JOURNAL
+from optimize.study.opening import JOURNAL
 
 NOTED: Final = 300
 """So many of the best trials have a note, and as many of the last: the dashboard reads all notes for every trial."""

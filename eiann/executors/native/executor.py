@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import time
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
@@ -10,7 +11,7 @@ import torch
 from torch import Tensor
 
 from eiann.executors.base import TrainingData
-from eiann.executors.native.arena import Arenas
+from eiann.executors.native.arena import Arenas, Rows
 from eiann.executors.native.library import load
 from eiann.executors.native.lowering import ACTIVATIONS, FORMS, MOST_PRODUCTS, lower
 from eiann.executors.native.rewritten import UpdateRows
@@ -26,6 +27,10 @@ if TYPE_CHECKING:
 
 #: Samples that go through a replica's arena together in an evaluation.
 EVALUATION_CHUNK = 48
+#: How long a call may go on before Python hears of a Ctrl-C, and how many samples it takes at least: with fewer a
+#: replica would leave the caches before it has paid for coming there.
+SECONDS_PER_CALL = 0.5
+LEAST_STEPS = 10
 
 
 class NativeExecutor:
@@ -92,32 +97,44 @@ class NativeSession:
         self._arenas.copy_in()
         self._inputs = data.inputs.flatten(1).to(network.dtype).contiguous()
         self._targets = data.targets.to(network.dtype).contiguous()
+        self._steps_per_call = LEAST_STEPS
 
     def run(self, order: Tensor, slots: Sequence[int] | None = None) -> Tensor:
-        """Train on the next samples; see ``Session``. Other Python threads run meanwhile."""
+        """Train on the next samples; see ``Session``. Other Python threads run meanwhile.
+
+        It goes in calls of about half a second: a Ctrl-C is heard between two of them.
+        """
         order = order.contiguous()
         steps = order.shape[1]
         if order.numel() and not 0 <= int(order.min()) <= int(order.max()) < len(self._inputs):
             raise IndexError(f"sample order outside of 0..{len(self._inputs) - 1}")
-        dtype = self._network.dtype
-        losses = torch.zeros(len(order), steps, dtype=dtype)
-        call = self._library.train_double if dtype == torch.float64 else self._library.train_float
+        losses = torch.zeros(len(order), steps, dtype=self._network.dtype)
         chosen = self._arenas.rows(slots)
-        structure = self._arenas.structure(torch.get_num_threads(), chosen)
-        pointers = [ctypes.c_void_p(t.data_ptr()) for t in (self._inputs, self._targets, order, losses)]
-        features, classes, stride = (ctypes.c_int64(n) for n in (self._inputs.shape[1], self._targets.shape[1], steps))
+        done = 0
+        while done < steps:
+            count = min(self._steps_per_call, steps - done)
+            start = time.perf_counter()
+            self._call(order, losses, chosen, done, count)
+            seconds = (time.perf_counter() - start) / count
+            self._steps_per_call = max(LEAST_STEPS, int(SECONDS_PER_CALL / max(seconds, 1e-9)))
+            done += count
+        return losses
+
+    def _call(self, order: Tensor, losses: Tensor, rows: Rows, first: int, count: int) -> None:
+        """Train on ``count`` samples of each replica's order."""
+        call = self._library.train_double if losses.dtype == torch.float64 else self._library.train_float
+        structure = self._arenas.structure(torch.get_num_threads(), rows)
         call(
             ctypes.byref(structure),
-            pointers[0],
-            features,
-            pointers[1],
-            classes,
-            pointers[2],
-            stride,
-            ctypes.c_int32(steps),
-            pointers[3],
+            ctypes.c_void_p(self._inputs.data_ptr()),
+            ctypes.c_int64(self._inputs.shape[1]),
+            ctypes.c_void_p(self._targets.data_ptr()),
+            ctypes.c_int64(self._targets.shape[1]),
+            ctypes.c_void_p(order[:, first:].data_ptr()),
+            ctypes.c_int64(order.shape[1]),
+            ctypes.c_int32(count),
+            ctypes.c_void_p(losses[:, first:].data_ptr()),
         )
-        return losses
 
     def named(self, name: str) -> Tensor:
         """A watched value of the last sample, (R, 1, units)."""

@@ -250,7 +250,8 @@ template <typename T> Replica<T> replica(const Batch& b, int index, int batch) {
   return r;
 }
 
-// Train every replica on `steps` samples; order (replicas, stride) gives the row of inputs and targets of each.
+// Train every replica on `steps` samples; order (replicas, stride) gives the row of inputs and targets of each, losses has its
+// shape.
 template <typename T>
 void train(const Batch& b, const T* inputs, int64_t features, const T* targets, int64_t classes, const int64_t* order, int64_t stride, int32_t steps, T* losses) {
   spread(b.replicas, b.threads, [&](int index) {
@@ -262,7 +263,7 @@ void train(const Batch& b, const T* inputs, int64_t features, const T* targets, 
       std::copy(inputs + sample * features, inputs + (sample + 1) * features, r.value(b.input));
       std::copy(targets + sample * classes, targets + (sample + 1) * classes, r.value(b.target));
       execute(r, b.code, b.code + b.code_length, xs, ys);
-      losses[int64_t(index) * steps + t] = r.loss;
+      losses[int64_t(index) * stride + t] = r.loss;
     }
   });
 }

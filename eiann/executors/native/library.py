@@ -6,6 +6,7 @@ under a name made of source, compiler and processor; a second process finds it t
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import functools
 import hashlib
@@ -56,7 +57,8 @@ def cache_folder() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "eiann"
 
 
-def _compiler() -> str | None:
+def find_compiler() -> str | None:
+    """The program in CXX, or the first usual one that is there."""
     chosen = os.environ.get("CXX")
     names = (chosen, *COMPILERS) if chosen else COMPILERS
     return next((path for path in map(shutil.which, names) if path), None)
@@ -79,14 +81,12 @@ def _fingerprint(compiler: str) -> str:
 @functools.cache
 def load() -> tuple[ctypes.CDLL | None, str]:
     """The library, or None and in one line why there is none."""
-    compiler = _compiler()
+    compiler = find_compiler()
     if compiler is None:
         return None, "no C++ compiler found (install g++, or set CXX)"
     try:
         target = cache_folder() / f"native-{_fingerprint(compiler)}.so"
-        if not target.exists():
-            _build(compiler, target)
-        return ctypes.CDLL(str(target)), ""
+        return _open_or_build(compiler, target), ""
     except subprocess.CalledProcessError as error:
         lines = error.stderr.decode(errors="replace").strip().splitlines() or ["no message"]
         return None, f"{compiler} could not build it: {lines[0]}"
@@ -94,7 +94,16 @@ def load() -> tuple[ctypes.CDLL | None, str]:
         return None, f"it could not be built: {error}"
 
 
-def _build(compiler: str, target: Path, more: Sequence[str] = ()) -> None:
+def _open_or_build(compiler: str, target: Path) -> ctypes.CDLL:
+    if target.exists():
+        # Damaged, say by a disk that was full: it is built again.
+        with contextlib.suppress(OSError):
+            return ctypes.CDLL(str(target))
+    build(compiler, target)
+    return ctypes.CDLL(str(target))
+
+
+def build(compiler: str, target: Path, more: Sequence[str] = ()) -> None:
     """Compile into a temporary file and rename: processes that start together do not disturb each other."""
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=target.parent) as folder:

@@ -116,8 +116,9 @@ def _gradient_step_bias(machine: TorchMachine, op: ops.GradientStepBias) -> Step
     settings = network.architecture.optimizer
 
     def gradient() -> Tensor:
+        # One after the other: the order in which torch sums over a stack depends on the number of replicas.
         total = machine.value(op.us[0]).sum(1)
-        for u in op.us[1:]:  # from left to right: torch.sum over many rows adds in an order that depends on the place
+        for u in op.us[1:]:
             total = total + machine.value(u).sum(1)
         return total if pixels is None else total.reshape(total.shape[0], population.size, -1).sum(2)
 

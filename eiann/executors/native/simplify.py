@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from eiann.executors.native.gathering import gathered
-from eiann.executors.native.rewritten import FinishedBtsp, SourceProduct, UpdateRows
+from eiann.executors.native.rewritten import FinishedBtsp, KernelStep, SourceProduct, UpdateRows
 from eiann.program import ops
 from eiann.program.compile import Program
 from eiann.program.ops import Op, Weight
@@ -36,20 +36,23 @@ def simplify(program: Program, clones_hold: bool) -> Simplified:
         program: what to rewrite.
         clones_hold: whether every clone equals its source now; without that no clone is left out.
     """
-    operations = _merge_updates(program.operations)
+    kernels = {j.index for j in program.architecture.projections if j.convolution is not None}
+    operations = _merge_updates(program.operations, kernels)
     operations = _drop_idle_constraints(operations)
     virtual = _virtual_clones(operations) if clones_hold else ()
     operations = _replace_clones(operations, virtual)
     return Simplified(tuple(gathered(_fuse(operations))), virtual)
 
 
-def _merge_updates(operations: Sequence[Op]) -> list[Op]:
+def _merge_updates(operations: Sequence[Op], kernels: set[Weight]) -> list[Op]:
     """All outer products become row updates; successive ones of a weight with one rate become one."""
     merged: list[Op] = []
     for op in operations:
         update: Op = op
         if isinstance(op, ops.Outer):
             update = UpdateRows(op.weight, op.rate, (int(op.sign),), (op.u,), (op.x,))
+        elif isinstance(op, ops.GradientStepWeight) and op.weight in kernels:
+            update = KernelStep(op.weight, op.rate, op.us, op.xs)
         elif isinstance(op, ops.GradientStepWeight):
             update = UpdateRows(op.weight, op.rate, (-1,) * len(op.us), op.us, op.xs)
         elif isinstance(op, ops.Btsp):
@@ -70,7 +73,7 @@ def _merge_updates(operations: Sequence[Op]) -> list[Op]:
 
 def _changed(operations: Sequence[Op]) -> set[Weight]:
     """Weights that a rule changes, and clones of these."""
-    changed = {op.weight for op in operations if isinstance(op, UpdateRows | FinishedBtsp | ops.Oja)}
+    changed = {op.weight for op in operations if isinstance(op, UpdateRows | KernelStep | FinishedBtsp | ops.Oja)}
     while True:
         more = {op.weight for op in operations if isinstance(op, ops.Clone) and {op.source, op.source2} & changed}
         if more <= changed:

@@ -47,7 +47,7 @@ class NativeExecutor:
             return "mini-batches are trained by the torch executor"
         if network.is_ragged and any(p.is_image for p in network.architecture.populations):
             return "replicas with images differ in the size of a population"
-        reason = _uncovered(network.architecture)
+        reason = uncovered(network.architecture)
         if reason is None:
             library, reason = load()
             return None if library is not None else reason
@@ -148,7 +148,7 @@ def _library() -> ctypes.CDLL:
     return library
 
 
-def _uncovered(architecture: Architecture) -> str | None:
+def uncovered(architecture: Architecture) -> str | None:
     """The first thing in a network that the interpreter does not know."""
     for p in architecture.populations:
         if p.activation.name not in ACTIVATIONS:

@@ -71,7 +71,9 @@ class Arenas:
         total = 0
         places: dict[tuple[int, int], int] = {}
         for value, slot in self.lowered.slots.items():
-            n = sizes[self.lowered.program.values[value].population]
+            info = self.lowered.program.values[value]
+            channels = self.network.architecture.populations[info.population].size
+            n = channels if info.per_channel else sizes[info.population]
             if slot not in places:
                 places[slot] = total
                 total += self._aligned(self._padded(n) * self.batch)
@@ -79,8 +81,11 @@ class Arenas:
             self.value_length[kind, value] = n
         for index in self.network.weights:
             j = self.network.architecture.projections[index]
-            self.pre[kind, index], self.post[kind, index] = sizes[j.pre], sizes[j.post]
-            block = self._aligned(sizes[j.pre] * self._padded(sizes[j.post]))
+            pre, post = sizes[j.pre], sizes[j.post]
+            if j.convolution is not None:  # kernels lie in one row, in the order of the network's tensor
+                pre, post = 1, self.network.weights[index][0].numel()
+            self.pre[kind, index], self.post[kind, index] = pre, post
+            block = self._aligned(pre * self._padded(post))
             self.weight_offset[kind, index] = total
             total += block
             if index in self.network.masks:
@@ -163,11 +168,13 @@ class Arenas:
         return self.arenas[replica][start : start + row * self.batch].reshape(self.batch, row)[:, :n]
 
     def weight(self, replica: int, index: int, *, mask: bool = False) -> NDArray[np.floating]:
-        """View of a weight or mask as (post, pre)."""
+        """View of a weight or mask as (post, pre), of a convolution as its kernels."""
         kind = self.layout[replica]
         start = int((self.mask_offset if mask else self.weight_offset)[kind, index])
         pre, post = int(self.pre[kind, index]), int(self.post[kind, index])
         row = self._padded(post)
+        if self.network.architecture.projections[index].convolution is not None:
+            return self.arenas[replica][start : start + post].reshape(self.network.weights[index].shape[1:])
         return self.arenas[replica][start : start + pre * row].reshape(pre, row)[:, :post].T
 
     def copy_in(self, replicas: Iterable[int] | None = None) -> None:
@@ -183,7 +190,7 @@ class Arenas:
         for replica in range(network.R) if replicas is None else replicas:
             for index, mask, source in sources:
                 view = self.weight(replica, index, mask=mask)
-                view[...] = source[replica, : view.shape[0], : view.shape[1]]
+                view[...] = source[replica][tuple(slice(0, n) for n in view.shape)]
             for value, state in states.items():
                 view = self.value(replica, value)
                 view[...] = state[replica, : view.shape[1]]
@@ -206,7 +213,7 @@ class Arenas:
                 clone = virtual.get(index)
                 if clone is not None:
                     view[...] = (self.weight(replica, clone.source) * self.numbers[replica, clone.factor]).T
-                tensor.numpy()[replica, : view.shape[0], : view.shape[1]] = view
+                tensor.numpy()[replica][tuple(slice(0, n) for n in view.shape)] = view
             for value, state in states.items():
                 view = self.value(replica, value)
                 state[replica, : view.shape[1]] = view[0]

@@ -34,7 +34,7 @@ LEAST_STEPS = 10
 
 
 class NativeExecutor:
-    """Float32 and float64 on the CPU: dense populations, all local rules, plain gradient descent."""
+    """Float32 and float64 on the CPU: all populations and local rules, plain gradient descent."""
 
     name = "native"
     in_step = False
@@ -47,7 +47,9 @@ class NativeExecutor:
             return f"it computes in float32 or float64, not {network.dtype}"
         if batch_size != 1:
             return "mini-batches are trained by the torch executor"
-        reason = _uncovered(network.architecture)
+        if network.is_ragged and any(p.is_image for p in network.architecture.populations):
+            return "replicas with images differ in the size of a population"
+        reason = uncovered(network.architecture)
         if reason is None:
             library, reason = load()
             return None if library is not None else reason
@@ -164,11 +166,9 @@ def _library() -> ctypes.CDLL:
     return library
 
 
-def _uncovered(architecture: Architecture) -> str | None:
+def uncovered(architecture: Architecture) -> str | None:
     """The first thing in a network that the interpreter does not know."""
     for p in architecture.populations:
-        if p.is_image or p.copies:
-            return f"{p.label} is an image population"
         if p.activation.name not in ACTIVATIONS:
             return f"the activation {p.activation.name} of {p.label}"
     program = compile_training(architecture)
@@ -179,6 +179,8 @@ def _uncovered(architecture: Architecture) -> str | None:
     for op in operations:
         if type(op) not in FORMS:
             return f"the operation {type(op).__name__}"
+        if isinstance(op, ops.Clone | ops.Normalize) and architecture.projections[op.weight].convolution is not None:
+            return f"a constraint on the kernels of {architecture.projections[op.weight].name}"
         if isinstance(op, ops.Select) and op.stochastic:
             return "units are drawn at random"
         if isinstance(op, UpdateRows) and len(op.us) > MOST_PRODUCTS:

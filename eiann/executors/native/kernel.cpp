@@ -7,6 +7,7 @@
 #include <atomic>
 #include <thread>
 
+#include "images.hpp"
 #include "losses.hpp"
 #include "updates.hpp"
 
@@ -150,13 +151,14 @@ template <typename T> void execute(Replica<T>& r, const int32_t* code, const int
       case OJA: oja(r, o); break;
       case BTSP: btsp(r, o); break;
       case GRADIENT_STEP_BIAS: {
-        // state, rate, count, us...
+        // state, rate, pixels that share an entry, count, us...
         T* __restrict b = r.value(o[0]);
         const T rate = r.numbers[o[1]];
-        const int n = r.length(o[0]);
+        const int n = r.length(o[0]), pixels = o[2];
         for (int i = 0; i < n; ++i) {
           T sum = 0;
-          for (int k = 0; k < o[2]; ++k) sum += r.value(o[3 + k])[i];
+          for (int k = 0; k < o[3]; ++k)
+            for (int pixel = 0; pixel < pixels; ++pixel) sum += r.value(o[4 + k])[i * pixels + pixel];
           b[i] -= rate * sum;
         }
         break;
@@ -199,6 +201,12 @@ template <typename T> void execute(Replica<T>& r, const int32_t* code, const int
       }
       case NORMALIZE: normalize(r, o); break;
       case CLONE: clone(r, o); break;
+      case CONVOLVE: convolve(r, o, xs, ys); break;
+      case CONVOLVE_T: convolve_transposed(r, o, xs, ys); break;
+      case KERNEL_STEP: kernel_step(r, o); break;
+      case PER_PIXEL: per_pixel(r, o); break;
+      case MAX_POOL: max_pool(r, o, false); break;
+      case MAX_POOL_GRADIENT: max_pool(r, o, true); break;
     }
   }
 }

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from eiann.executors.native.rewritten import Finish, FinishedBtsp, SourceProduct, UpdateRows
+from eiann.executors.native.rewritten import Finish, FinishedBtsp, KernelStep, SourceProduct, UpdateRows
 from eiann.executors.native.simplify import Simplified
 from eiann.program import ops
 from eiann.program.builder import NumberSource
@@ -57,6 +57,12 @@ CODES = {
             "NORMALIZE",
             "MASK",
             "CLONE",
+            "CONVOLVE",
+            "CONVOLVE_T",
+            "KERNEL_STEP",
+            "PER_PIXEL",
+            "MAX_POOL",
+            "MAX_POOL_GRADIENT",
         ]
     )
 }
@@ -104,8 +110,6 @@ def operands(op: Op) -> list[Value]:
     """Values that an operation reads or writes."""
     if isinstance(op, FinishedBtsp):
         return values_of(op.btsp)
-    if isinstance(op, UpdateRows):
-        return [*op.us, *op.xs]
     return values_of(op)
 
 
@@ -177,6 +181,29 @@ class _Writer:
             smooth = self.constant([criterion.label_smoothing] * self.network.R)
         return [CRITERIA[criterion.name], int(criterion.reduction == "mean"), smooth]
 
+    def geometry(self, weight: int) -> list[int]:
+        """Shapes and settings of a convolution."""
+        j = self.network.architecture.projections[weight]
+        conv = j.convolution
+        assert conv is not None
+        pre, post = (self.network.architecture.populations[i].shape for i in (j.pre, j.post))
+        return [*pre, *post, conv.kernel_size, conv.stride, conv.padding, conv.dilation, conv.groups]
+
+    def pixels(self, population: int) -> int:
+        """Pixels of a channel; 1 where there is no image."""
+        p = self.network.architecture.populations[population]
+        return p.units // p.size
+
+    def shared_by(self, state: Value) -> int:
+        """Units of an image that share an entry of a bias."""
+        return self.pixels(self.lowered.program.values[state].population)
+
+    def window(self, population: int) -> list[int]:
+        """Shape of the image that a pooling population reads, and the edge of its windows."""
+        p = self.network.architecture.populations[population]
+        assert p.source is not None
+        return [*self.network.architecture.populations[p.source].shape, p.kernel_size or 2]
+
 
 Form = Callable[[_Writer, Any], tuple[str, list[int]]]
 
@@ -222,7 +249,8 @@ FORMS: dict[type[Op], Form] = {
         "UPDATE_ROWS", [o.weight, o.rate, *w.finish(o.finish), len(o.us), *o.signs, *o.us, *o.xs]),
     ops.Oja: lambda w, o: ("OJA", [o.weight, o.rate, o.v, o.x]),
     FinishedBtsp: _btsp,
-    ops.GradientStepBias: lambda w, o: ("GRADIENT_STEP_BIAS", [o.state, o.rate, len(o.us), *o.us]),
+    ops.GradientStepBias: lambda w, o: (
+        "GRADIENT_STEP_BIAS", [o.state, o.rate, w.shared_by(o.state), len(o.us), *o.us]),
     ops.AddTo: lambda w, o: ("ADD_TO", [o.state, o.rate, o.x]),
     ops.MoveThreshold: lambda w, o: ("MOVE_THRESHOLD", [o.state, o.activity, o.k, o.tau]),
     ops.Store: lambda w, o: ("STORE", [o.state, o.x]),
@@ -233,4 +261,11 @@ FORMS: dict[type[Op], Form] = {
     ops.Normalize: lambda w, o: ("NORMALIZE", [o.weight, o.scale]),
     ops.Clone: lambda w, o: (
         "CLONE", [o.weight, o.source, -1 if o.source2 is None else o.source2, o.factor, int(o.transpose)]),
+    ops.Convolve: lambda w, o: ("CONVOLVE", [o.dst, o.weight, o.x, *w.geometry(o.weight)]),
+    ops.ConvolveT: lambda w, o: ("CONVOLVE_T", [o.dst, o.weight, o.u, *w.geometry(o.weight)]),
+    KernelStep: lambda w, o: (
+        "KERNEL_STEP", [o.weight, o.rate, *w.geometry(o.weight), len(o.us), *o.us, *o.xs]),
+    ops.PerPixel: lambda w, o: ("PER_PIXEL", [o.dst, o.state, w.pixels(o.population)]),
+    ops.MaxPool: lambda w, o: ("MAX_POOL", [o.dst, o.x, *w.window(o.population)]),
+    ops.MaxPoolGradient: lambda w, o: ("MAX_POOL_GRADIENT", [o.dst, o.gradient, o.x, *w.window(o.population)]),
 }  # fmt: skip

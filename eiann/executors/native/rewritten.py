@@ -30,6 +30,16 @@ class UpdateRows(Op):
 
 
 @dataclass(frozen=True)
+class KernelStep(Op):
+    """Plain gradient descent of a convolution's kernels, for gradients us of its output and images xs."""
+
+    weight: Weight
+    rate: Number
+    us: tuple[Value, ...]
+    xs: tuple[Value, ...]
+
+
+@dataclass(frozen=True)
 class FinishedBtsp(Op):
     """``ops.Btsp`` followed by ``finish`` on the rows that it touched."""
 

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from eiann.executors.native.gathering import gathered
-from eiann.executors.native.rewritten import FinishedBtsp, SourceProduct, UpdateRows
+from eiann.executors.native.rewritten import FinishedBtsp, KernelStep, SourceProduct, UpdateRows
 from eiann.program import ops
 from eiann.program.compile import Program
 from eiann.program.idle import without_idle_constraints
@@ -34,19 +34,22 @@ def simplify(program: Program, clones_hold: bool) -> Simplified:
         program: what to rewrite.
         clones_hold: whether every clone equals its source now; without that no clone is left out.
     """
-    operations = _merge_updates(without_idle_constraints(program.operations))
+    kernels = {j.index for j in program.architecture.projections if j.convolution is not None}
+    operations = _merge_updates(without_idle_constraints(program.operations), kernels)
     virtual = _virtual_clones(operations) if clones_hold else ()
     operations = _replace_clones(operations, virtual)
     return Simplified(tuple(gathered(_fuse(operations))), virtual)
 
 
-def _merge_updates(operations: Sequence[Op]) -> list[Op]:
+def _merge_updates(operations: Sequence[Op], kernels: set[Weight]) -> list[Op]:
     """All outer products become row updates; successive ones of a weight with one rate become one."""
     merged: list[Op] = []
     for op in operations:
         update: Op = op
         if isinstance(op, ops.Outer):
             update = UpdateRows(op.weight, op.rate, (int(op.sign),), (op.u,), (op.x,))
+        elif isinstance(op, ops.GradientStepWeight) and op.weight in kernels:
+            update = KernelStep(op.weight, op.rate, op.us, op.xs)
         elif isinstance(op, ops.GradientStepWeight):
             update = UpdateRows(op.weight, op.rate, (-1,) * len(op.us), op.us, op.xs)
         elif isinstance(op, ops.Btsp):

@@ -150,9 +150,10 @@ def config_of(tree: dict[str, Any]) -> NetworkConfig:
 def samples(network: Network, count: int, seed: int = 5) -> TrainingData:
     """Samples of the network's shape, a third of the inputs silent."""
     generator = torch.Generator().manual_seed(seed)
-    units, outputs = network.architecture.input.units, network.architecture.output.units
-    inputs = torch.rand(count, units, generator=generator, dtype=torch.float64)
-    inputs *= torch.rand(count, units, generator=generator) < 0.67
+    outputs = network.architecture.output.units
+    shape = network.architecture.input.shape
+    inputs = torch.rand(count, *shape, generator=generator, dtype=torch.float64)
+    inputs *= torch.rand(count, *shape, generator=generator) < 0.67
     labels = torch.randint(0, outputs, (count,), generator=generator)
     return TrainingData(inputs.to(network.dtype), torch.eye(outputs, dtype=network.dtype)[labels])
 
@@ -162,3 +163,44 @@ def orders(replicas: int, steps: int, count: int) -> torch.Tensor:
     return torch.stack(
         [torch.randint(0, count, (steps,), generator=torch.Generator().manual_seed(r)) for r in range(replicas)]
     )
+
+
+@st.composite
+def image_networks(draw: Draw) -> dict[str, Any]:
+    """A convolution with some stride, padding, dilation and groups, perhaps pooled, perhaps another one, an output."""
+    learned = rule(GRADIENT, 0.02)
+    bias = {"bias_learning_rule": "BackpropBias", "bias_learning_rule_kwargs": {"learning_rate": 0.03}}
+    groups = draw(st.sampled_from([1, 1, 2]))
+    channels = groups * draw(st.integers(1, 3))
+    kernel = draw(st.integers(1, 3))
+    convolution: dict[str, Any] = {"population_type": "Conv2D", "kernel_size": kernel, "activation": "relu"}
+    settings = {
+        "stride": draw(st.integers(1, 2)), "padding": draw(st.integers(0, 2)), "dilation": draw(st.integers(1, 2)),
+        "groups": groups,
+    }  # fmt: skip
+    edge = draw(st.integers(8, 13))
+    populations: dict[str, Any] = {"Input": {"E": {"channels": channels, "image_dim": edge}}}
+    span = settings["dilation"] * (kernel - 1) + 1
+    edge = (edge + 2 * settings["padding"] - span) // settings["stride"] + 1
+    first = {**convolution, "channels": groups * draw(st.integers(1, 3)), "image_source": "Input.E", "image_dim": edge}
+    populations["Conv1"] = {"E": {**first, **draw(st.sampled_from([{}, bias]))}}
+    image = "E"
+    if draw(st.booleans()) and edge > 3:
+        populations["Conv1"]["MaxPoolE"] = {"population_type": "MaxPool2D", "kernel_size": 2, "source": "Conv1.E"}
+        image, edge = "MaxPoolE", edge // 2
+    projections: dict[str, Any] = {"Conv1": {"E": {"Input": {"E": {**learned, **settings}}}}}
+    last = f"Conv1.{image}"
+    if draw(st.booleans()) and edge > 1:
+        second = {**convolution, "kernel_size": 2, "channels": draw(st.integers(1, 4)), "image_source": last, **bias}
+        populations["Conv2"] = {"E": {**second, "image_dim": edge - 1}}
+        projections["Conv2"] = {"E": {"Conv1": {image: learned}}}
+        last = "Conv2.E"
+    layer = last.split(".")[0]
+    populations[layer]["FlatE"] = {"population_type": "Flatten", "source": last}
+    populations["Output"] = {"E": {"size": draw(st.integers(2, 5)), "activation": "relu", **bias}}
+    projections["Output"] = {"E": {layer: {"FlatE": learned}}}
+    return {
+        "layer_config": populations,
+        "projection_config": projections,
+        "training_kwargs": {"tau": 1, "forward_steps": 1, "backward_steps": 1, "learning_rate": 0.05},
+    }

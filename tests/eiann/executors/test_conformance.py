@@ -14,7 +14,7 @@ from hypothesis import assume, given, settings
 from eiann import Network
 from optimize.space import SearchSpace
 from search_spaces import catalogue
-from tests.eiann.executors.random_networks import config_of, networks, orders, samples
+from tests.eiann.executors.random_networks import config_of, image_networks, networks, orders, samples
 from tests.eiann.executors.subjects import (
     REFERENCE,
     Subject,
@@ -43,13 +43,7 @@ def built(subject: Subject, tree: dict[str, Any], seeds: list[int], dtype: torch
     return subject.network(config_of(tree), seeds, dtype)
 
 
-@OTHERS
-@pytest.mark.parametrize("dtype", [torch.float64, torch.float32], ids=str)
-@settings(max_examples=30)
-@given(tree=networks())
-def test_a_random_network_learns_what_it_learns_in_torch(
-    subject: Subject, dtype: torch.dtype, tree: dict[str, Any]
-) -> None:
+def check_random(subject: Subject, dtype: torch.dtype, tree: dict[str, Any]) -> None:
     network = built(subject, tree, [3, 4], dtype)
     assume(covers(subject, network))
     steps = 4 if dtype == torch.float64 else 2
@@ -61,6 +55,26 @@ def test_a_random_network_learns_what_it_learns_in_torch(
         assert_close(expected.replica(replica), found.replica(replica), dtype)
     inputs = samples(reference, 7, seed=8).inputs
     assert_close(evaluated(REFERENCE, reference, inputs), evaluated(subject, network, inputs), dtype)
+
+
+@OTHERS
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32], ids=str)
+@settings(max_examples=30)
+@given(tree=networks())
+def test_a_random_network_learns_what_it_learns_in_torch(
+    subject: Subject, dtype: torch.dtype, tree: dict[str, Any]
+) -> None:
+    check_random(subject, dtype, tree)
+
+
+@OTHERS
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32], ids=str)
+@settings(max_examples=12)
+@given(tree=image_networks())
+def test_a_random_network_of_images_learns_what_it_learns_in_torch(
+    subject: Subject, dtype: torch.dtype, tree: dict[str, Any]
+) -> None:
+    check_random(subject, dtype, tree)
 
 
 @ALL

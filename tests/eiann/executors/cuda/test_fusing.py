@@ -37,12 +37,11 @@ def test_products_go_into_the_sums_that_read_them() -> None:
 
 def test_a_value_that_is_watched_stays() -> None:
     program = compile_training(built("BP_like_2L", [1]).architecture)
-    absorbed = {
-        w: x for op in fused(program).operations if isinstance(op, Integrate) for w, x in zip(op.weights, op.xs)
-    }
+    sums = [op for op in fused(program).operations if isinstance(op, Integrate)]
+    absorbed = {pair for op in sums for pair in zip(op.weights, op.xs, strict=True)}
     product = next(
         op for op in program.operations
-        if isinstance(op, ops.Matvec) and len(op.dsts) == 1 and absorbed.get(op.weight) == op.xs[0]
+        if isinstance(op, ops.Matvec) and len(op.dsts) == 1 and (op.weight, op.xs[0]) in absorbed
     )  # fmt: skip
     kept = fused(program, [product.dsts[0]])
     assert any(product.dsts[0] in getattr(op, "dsts", ()) for op in kept.operations)

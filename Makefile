@@ -70,7 +70,7 @@ demo: venv
 	$(BIN)/python docs/make_picture.py $(DEMO)/best/best.yaml $(DEMO)/best/picture.png
 
 bench: venv
-	@for file in benchmarks/train_step.py benchmarks/study_overhead.py; do $(BIN)/python $$file || exit; done
+	@for file in benchmarks/train_step.py benchmarks/cuda_step.py benchmarks/study_overhead.py; do $(BIN)/python $$file || exit; done
 
 clean:
 	rm -rf build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from eiann.executors.cuda.forms import STATIC_FORMS
+from eiann.executors.cuda.fusing import fused
 from eiann.executors.cuda.recording import Recorder, Replay
 from eiann.executors.torch.machine import TorchMachine
 from eiann.program.compile import compile_evaluation
@@ -33,6 +34,7 @@ class RecordedEvaluation:
         self._held = _parameters(network)
         self._recorder = recorder
         program = compile_evaluation(network.architecture)
+        program = fused(program, [program.names[name] for name in names])
         self._machine = TorchMachine(self._mirror, program, names, forms=STATIC_FORMS, static=True)
 
         def buffer(*shape: int) -> Tensor:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 import torch
 from torch import Tensor
 
+from eiann.executors.cuda.fusing import Integrate
 from eiann.executors.torch.changes import optimizer_step
 from eiann.executors.torch.forms import FORMS, Form, Step
 from eiann.program import ops
@@ -102,15 +103,23 @@ def _gradient_step_weight(machine: TorchMachine, op: ops.GradientStepWeight) -> 
     return optimizer_step(machine, network.architecture.projections[op.weight].parameter_name, weight, rate, gradient)
 
 
-def _leak(machine: TorchMachine, op: ops.Leak) -> Step:
-    v, (first, *rest) = machine.values, op.terms
-    share = machine.constant(lambda: 1 / machine.number(op.tau))
+def _integrate(machine: TorchMachine, op: Integrate) -> Step:
+    v = machine.values
+    products = [(machine.network.weights[w].transpose(1, 2), x) for w, x in zip(op.weights, op.xs, strict=True)]
+    tau = op.tau
+    share = None if tau is None else machine.constant(lambda: 1 / machine.number(tau))
 
     def step() -> None:
-        target: Any = v[first]
-        for term in rest:
-            target = target + v[term]
-        v[op.dst] = torch.lerp(v[op.state], target, share)  # type: ignore[arg-type]
+        total: Any = None
+        for term in op.terms:
+            total = v[term] if total is None else total + v[term]
+        for matrix, x in products:
+            if total is None:
+                total = torch.bmm(v[x], matrix)  # type: ignore[arg-type]
+            else:
+                total, rows = _pairs(total, v[x])
+                total = torch.baddbmm(total, rows, matrix)
+        v[op.dst] = total if share is None else torch.lerp(v[op.state], total, share)  # type: ignore[arg-type,index]
 
     return step
 
@@ -147,7 +156,7 @@ _OWN: Final[dict[type[ops.Op], Form]] = {
     ops.Outer: _outer,
     ops.Oja: _oja,
     ops.GradientStepWeight: _gradient_step_weight,
-    ops.Leak: _leak,
+    Integrate: _integrate,
     ops.Normalize: _normalize,
     ops.Clone: _clone,
 }

@@ -8,7 +8,6 @@ moves on by itself, so one recording serves all steps.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import torch
@@ -16,10 +15,10 @@ from torch import Tensor
 
 from eiann.executors.base import TrainingData
 from eiann.executors.cuda.forms import STATIC_FORMS
+from eiann.executors.cuda.fusing import fused
 from eiann.executors.cuda.recording import Recorder, Replay
 from eiann.executors.torch.machine import TorchMachine
-from eiann.program.compile import Program, compile_training
-from eiann.program.idle import without_idle_constraints
+from eiann.program.compile import compile_training
 
 if TYPE_CHECKING:
     from eiann.network.network import Network
@@ -28,12 +27,6 @@ if TYPE_CHECKING:
 STEPS_PER_RECORDING = 10
 #: Steps whose order and losses are on the device at a time.
 MOST_STEPS = 1000
-
-
-def training_program(network: Network) -> Program:
-    """What is recorded for one sample."""
-    program = compile_training(network.architecture)
-    return replace(program, operations=without_idle_constraints(program.operations))
 
 
 class RecordedSession:
@@ -49,8 +42,9 @@ class RecordedSession:
     def __init__(self, network: Network, data: TrainingData, watch: Sequence[str], recorder: Recorder) -> None:
         self._network = network
         self._recorder = recorder
-        self._program = training_program(network)
+        program = compile_training(network.architecture)
         self._watch = tuple(watch)
+        self._program = fused(program, [program.names[name] for name in self._watch])
         self._batch = data.batch_size
         self._scale = 1.0 / data.batch_size if data.batch_mean else 1.0
         self._inputs = data.inputs.flatten(1).to(network.device, network.dtype).contiguous()

@@ -78,7 +78,6 @@ def test_receptive_fields_are_of_excitatory_units_that_are_active() -> None:
 
 
 def test_learning_curves_come_with_a_history() -> None:
-    data = eiann.data.load("digits")
-    learner = network(64)
-    history = eiann.train(learner, data.train, [1, 2], steps=20, validation=data.validation, val_interval=(0, -1, 10))
-    assert "learning_curves" in dict(network_pictures(learner, samples((64,)), history))
+    learner, data = network(7), samples((7,))
+    history = eiann.train(learner, data, [1, 2], steps=20, validation=data, val_interval=(0, -1, 10))
+    assert "learning_curves" in dict(network_pictures(learner, data, history))

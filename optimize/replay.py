@@ -48,10 +48,14 @@ class Replay:
 
     @property
     def largest(self) -> float:
-        """The largest difference of a feature, in parts of what was recorded (of 1, where that is smaller)."""
+        """The largest difference of a feature, in parts of what was recorded (of 1, where that is smaller).
+
+        Infinite where only one of both has the feature.
+        """
         compared = self.comparison()
         size = compared["recorded"].abs().clip(lower=1.0)
-        return float((compared["difference"].abs() / size).max()) if len(compared) else 0.0
+        parts = (compared["difference"].abs() / size).fillna(np.inf)
+        return float(parts.max()) if len(parts) else 0.0
 
     def comparison(self) -> pd.DataFrame:
         """One row per instance and feature: recorded, replayed and their difference."""
@@ -75,6 +79,11 @@ def replay(study: Study, number: int, *, executor: str | None = None) -> Replay:
     Raises:
         UserError: there is no such trial, it was never computed, or its device or the executor is absent.
     """
+    # Imported here: it loads every executor.
+    from eiann.executors.choose import EXECUTORS
+
+    if executor is not None and executor not in ("auto", *EXECUTORS):
+        raise UserError(f"--executor: found {executor!r}; there are: auto, {', '.join(EXECUTORS)}")
     row = any_trial(study, number)
     recorded = tuple(InstanceOutcome(**instance) for instance in row.result.get("instances", ()))
     if not recorded:

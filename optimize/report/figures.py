@@ -49,7 +49,7 @@ def progress(material: Material) -> Figure:
     )
     axes[0].set(xlabel="Complete trials", ylabel=material.labels[material.objectives[0]])
     _log_if_wide(axes[0], values)
-    axes[0].legend(loc="upper right")
+    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside upper left", ncols=2)
     if several:
         volume = done["hypervolume"] / max(float(done["hypervolume"].max()), 1e-300)
         axes[1].step(done["trials"], volume, where="post", color=_THIRD, lw=1.8)
@@ -72,7 +72,7 @@ def front(material: Material) -> Figure | None:
         axes.plot(x[inside], y[inside], "o", ms=5.5, color=_FIRST, mew=0, label="front")
         axes.set(xlabel=material.labels[names[0]], ylabel=material.labels[other])
         _log_if_wide(axes, y.to_numpy(dtype=float))
-    axes.legend(loc="best")
+    figure.legend(*axes.get_legend_handles_labels(), loc="outside upper left", ncols=2)
     return figure
 
 
@@ -165,7 +165,7 @@ def funnel(material: Material) -> Figure | None:
     axes.axvline(6**-0.5, color="#888888", lw=0.8, ls=(0, (4, 3)), zorder=0)
     axes.set(xlabel="Distance from the best trial", ylabel=material.labels[material.objectives[0]], xlim=(-0.01, None))
     _log_if_wide(axes, values)
-    axes.legend(loc="best")
+    figure.legend(*axes.get_legend_handles_labels(), loc="outside upper left", ncols=2)
     return figure
 
 

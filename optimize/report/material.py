@@ -112,7 +112,7 @@ class Material:
     def labels(self) -> dict[str, str]:
         """How objectives are shown, by name: ``100 - accuracy``."""
         specs = self.study.spec.evaluation.objectives
-        return dict(zip(specs, objective_labels(specs), strict=True))
+        return {name: label.replace("_", " ") for name, label in zip(specs, objective_labels(specs), strict=True)}
 
     @property
     def lead(self) -> str:

@@ -25,7 +25,7 @@ from optimize.study.storage import JOURNAL
 from optimize.tune.inline import run_inline
 from tests.optimize.conftest import MakeStudy
 
-PATIENCE = 120.0
+PATIENCE = 240.0
 
 
 def ask(url: str, method: str = "GET") -> bytes:
@@ -130,21 +130,19 @@ def test_addresses_that_only_this_machine_reaches(host: str, only_here: bool) ->
 
 def test_the_command_answers_on_loopback_and_ends_by_its_pid(study: Study) -> None:
     command = [sys.executable, "-m", "optimize.cli", "dashboard", str(study.folder.path), "--port", "0"]
-    process = subprocess.Popen(
-        command, stdout=subprocess.PIPE, text=True, env={**os.environ, "PYTHONUNBUFFERED": "1"}, cwd=Path.cwd()
-    )
-    try:
-        assert process.stdout is not None
-        with selectors.DefaultSelector() as waiting:
-            waiting.register(process.stdout, selectors.EVENT_READ)
-            assert waiting.select(PATIENCE), "the dashboard said nothing"
-        url = process.stdout.readline().split()[-1]
-        assert url.startswith("http://127.0.0.1:")
-        assert b"<title>" in ask(url)
-        assert len(json.loads(ask(url.replace("/dashboard/", "/api/")))["trials"]) == 6
-        process.send_signal(signal.SIGTERM)
-        assert process.wait(PATIENCE) == 0
-        assert process.stdout.read().endswith("stopped\n")
-    finally:
-        process.kill()
-        process.wait()
+    environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment, cwd=Path.cwd()) as process:
+        try:
+            assert process.stdout is not None
+            with selectors.DefaultSelector() as waiting:
+                waiting.register(process.stdout, selectors.EVENT_READ)
+                assert waiting.select(PATIENCE), "the dashboard said nothing"
+            url = process.stdout.readline().split()[-1]
+            assert url.startswith("http://127.0.0.1:")
+            assert b"<title>" in ask(url)
+            assert len(json.loads(ask(url.replace("/dashboard/", "/api/")))["trials"]) == 6
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(PATIENCE) == 0
+            assert process.stdout.read().endswith("stopped\n")
+        finally:
+            process.kill()

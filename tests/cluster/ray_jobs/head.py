@@ -56,15 +56,18 @@ def ray_head(cpus: int = 1) -> Iterator[Head]:
     token_file.touch(mode=0o600)
     token_file.write_text(token)
     port = _free_port()
+    # All ports are given: a node waits for every agent that chooses its own, and gives up on a busy machine.
+    given = ("node-manager", "object-manager", "dashboard-agent-listen", "dashboard-agent-grpc", "runtime-env-agent")
     command = [
-        str(Path(sys.executable).with_name("ray")), "start", "--head", "--block", "--port=0",
-        "--dashboard-host=127.0.0.1", f"--dashboard-port={port}", f"--dashboard-agent-listen-port={_free_port()}",
-        f"--temp-dir={folder / 't'}",
-        "--min-worker-port=0", "--max-worker-port=0", f"--ray-client-server-port={_free_port()}", "--num-gpus=0",
-        f"--num-cpus={cpus}", "--object-store-memory=100000000", "--include-log-monitor=false", "--disable-usage-stats",
+        str(Path(sys.executable).with_name("ray")), "start", "--head", "--block", f"--port={_free_port()}",
+        "--dashboard-host=127.0.0.1", f"--dashboard-port={port}", f"--ray-client-server-port={_free_port()}",
+        *(f"--{name}-port={_free_port()}" for name in (*given, "metrics-export")),
+        "--min-worker-port=0", "--max-worker-port=0", f"--temp-dir={folder / 't'}", "--include-log-monitor=false",
+        f"--num-cpus={cpus}", "--num-gpus=0", "--object-store-memory=100000000", "--disable-usage-stats",
     ]  # fmt: skip
     environment = {**os.environ, "RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN_PATH": str(token_file)}
-    environment |= {"RAY_enable_metrics_collection": "0"}
+    # No ports of metrics, which ask for no token; as in the jobs on Slurm and the Ray of a search on one machine.
+    environment |= {"RAY_enable_metrics_collection": "0", "AUTOSCALER_METRIC_PORT": "-1", "DASHBOARD_METRIC_PORT": "-1"}
     log = folder / "out"
     with log.open("wb") as out:
         process = subprocess.Popen(

@@ -35,6 +35,14 @@ _PREFIX: Final = "eiann-"
 _LOCK: Final = "lock"
 _SETTLED_SECONDS: Final = 600  # younger folders may still be on their way to a lock
 _ATTEMPTS: Final = 3
+_PORTS: Final = (
+    "node-manager",
+    "object-manager",
+    "dashboard-agent-listen",
+    "dashboard-agent-grpc",
+    "runtime-env-agent",
+    "metrics-export",
+)
 _STARTED: Final = "Ray runtime started"
 _OBJECT_STORE_BYTES: Final = 200 * 1024**2
 _SIOCGIFADDR: Final = 0x8915
@@ -101,7 +109,7 @@ class RayNode:
         raise NodeError(f"ray start failed {_ATTEMPTS} times; see the lines above")
 
     def _serve_once(self, stop: list[int]) -> tuple[bool, int]:
-        head, ports = self._task == 0, free_ports(self._ip, 5)
+        head, ports = self._task == 0, free_ports(self._ip, 3 + len(_PORTS))
         gcs = f"{self._ip}:{ports[0]}" if head else self._head(stop)
         if gcs is None:
             return False, 0
@@ -144,13 +152,15 @@ class RayNode:
         ray = str(beside) if beside.exists() else shutil.which("ray")
         if ray is None:
             raise NodeError(f"there is no command ray, neither beside {sys.executable} nor in PATH")
-        first, manager, agent, dashboard, client = ports
+        first, dashboard, client, *others = ports
         command = [ray, "start", "--block", "--disable-usage-stats", "--log-style=record"]
         command += [f"--num-cpus={self._cpus}", f"--num-gpus={visible_gpus()}"]
         command += [f"--object-store-memory={_OBJECT_STORE_BYTES}", f"--temp-dir={self._temporary}"]
-        # Nothing at the numbers that Ray takes by default: other jobs of this node may have them.
-        command += [f"--node-ip-address={self._ip}", f"--node-manager-port={manager}"]
-        command += [f"--dashboard-agent-listen-port={agent}", "--min-worker-port=0", "--max-worker-port=0"]
+        # Nothing at the numbers that Ray takes by default: other jobs of this node may have them. And nothing left to
+        # its agents to choose: a node waits for each of them, and gives up on a busy machine.
+        command += [f"--node-ip-address={self._ip}", "--min-worker-port=0", "--max-worker-port=0"]
+        command += [f"--{name}-port={port}" for name, port in zip(_PORTS, others, strict=True)]
+        command += ["--include-log-monitor=false"]  # logs of workers are looked at where they are
         if self._task == 0:
             command += ["--head", f"--port={first}", f"--ray-client-server-port={client}"]
             command += [f"--include-dashboard={str(self._dashboard).lower()}"]

@@ -13,7 +13,7 @@ from tests.cluster.slurm.loopback import LoopbackSlurm, lacking
 
 FAKE_RAY = """\
 #!{python}
-import signal, socket, sys, time
+import os, signal, socket, sys, time
 given = dict(argument.lstrip("-").split("=", 1) for argument in sys.argv[1:] if "=" in argument)
 print("ray", *sys.argv[1:], flush=True)
 ends = []
@@ -22,7 +22,8 @@ listening = []
 for key in ("port", "node-manager-port"):
     if key in given:
         listening.append(socket.create_server((given["node-ip-address"], int(given[key]))))
-print("Ray runtime started.", flush=True)
+if "NEVER_STARTED" not in os.environ:
+    print("Ray runtime started.", flush=True)
 while not ends:
     time.sleep(0.05)
 """

@@ -163,10 +163,25 @@ def test_a_job_without_restart_says_that_it_has_more_to_do(site: Site) -> None:
     assert "more to do" in status.detail
 
 
-def test_a_signal_that_comes_after_the_end_restarts_nothing(site: Site) -> None:
-    site.submit("late", 'scancel --signal=USR1 --batch "$SLURM_JOB_ID"; exec true', restart="successor", nodes=1)
+def test_a_signal_that_comes_while_nodes_are_waited_for_is_heard_at_once(
+    site: Site, stand_in_for_ray: dict[str, str]
+) -> None:
+    silent = stand_in_for_ray | {"NEVER_STARTED": "1"}
+    site.submit("early", "echo never", nodes=1, restart="none", node_wait_seconds=3600, environment=silent)
+    log = site.jobs.folder / "early" / "run-0" / "ray-0.log"
+    until(lambda: log.exists() and "--head" in log.read_text(), "Ray to be started")
+    signal_walltime(int(site.file("early", "ids")[0]))
+    status = site.ended("early")
+    assert (status.state, status.exit_code) == (JobState.TIMEOUT, 85)
+    assert "never" not in site.log("early")
+
+
+def test_a_signal_at_the_very_end_restarts_nothing(site: Site) -> None:
+    script = 'trap "" USR1; scancel --signal=USR1 --batch "$SLURM_JOB_ID"; sleep 0.5; exit 0'
+    site.submit("late", script, restart="successor", nodes=1)
     status = site.ended("late")
-    assert status.state in (JobState.DONE, JobState.RUNNING)
+    assert status.state is JobState.DONE
+    assert "told to finish: walltime" in "\n".join(site.log("late"))
     assert len(site.file("late", "ids")) == 1
 
 

@@ -24,7 +24,7 @@
 job=/data/jobs/demo  # records, log, token: on the shared disk, for the user alone
 python=/opt/venv/bin/python
 nodes=$SLURM_JOB_NUM_NODES
-reason= driver= ray=
+reason= child= ray=
 
 say() { echo "[$(date +%T)] $*"; }
 
@@ -51,7 +51,7 @@ waited() { # process: its exit code; goes on waiting after a signal that was pas
 told() { # reason, signal: by Slurm ahead of the walltime, by "eiann cancel", or for a preemption
     reason=$1
     say "told to finish: $1"
-    [[ -z $driver ]] || kill -s "$2" "$driver" 2>/dev/null
+    [[ -z $child ]] || kill -s "$2" "$child" 2>/dev/null
 }
 
 # ---- this run: the first one, a requeued one, or a successor
@@ -76,6 +76,8 @@ set_up $? 'module load cuda/12.4'
 (set -o pipefail; head -c 32 /dev/urandom | od -An -tx1 | tr -d ' \n' >"$run/token") || finish 1 "cannot write a token"
 unset RAY_AUTH_TOKEN OMP_NUM_THREADS MKL_NUM_THREADS OPENBLAS_NUM_THREADS ROCR_VISIBLE_DEVICES
 export RAY_AUTH_MODE=token RAY_AUTH_TOKEN_PATH=$run/token RAY_USAGE_STATS_ENABLED=0
+# Ports of metrics ask nobody for a token: there are none.
+export RAY_enable_metrics_collection=0 DASHBOARD_METRIC_PORT=-1 AUTOSCALER_METRIC_PORT=-1
 # A node that is gone, or whose cable is, shall be noticed within a minute.
 export RAY_health_check_initial_delay_ms=${RAY_health_check_initial_delay_ms:-5000}
 export RAY_health_check_period_ms=${RAY_health_check_period_ms:-3000}
@@ -108,10 +110,12 @@ stop_ray() { # TERM to the tasks alone: srun itself would have them killed at on
 progress=$!
 
 "$python" -P -m cluster.slurm.gather "$run" --nodes "$nodes" --at-least 1 --seconds 300 --step $ray &
-waited $! || {
+child=$!
+waited $child || {
     stop_ray
     [[ -z $reason ]] && finish 1 "no Ray cluster: see the lines above"
 }
+child=
 waited $progress
 if (($? == 3)); then
     stop_ray
@@ -124,14 +128,14 @@ if [[ -z $reason ]]; then
     RAY_ADDRESS=$(<"$run/address")
     export RAY_ADDRESS
     (umask "$mask" && OMP_NUM_THREADS=1 exec python -m optimize.cli resume 'studies/it'"'"'s a demo' --address auto) &
-    driver=$!
-    [[ -z $reason ]] || kill -s USR1 "$driver"
+    child=$!
+    [[ -z $reason ]] || kill -s USR1 "$child"
     code=0
-    waited $driver || code=$?
+    waited $child || code=$?
 fi
 [[ $reason == walltime && $code -gt 128 ]] && code=85 # the signal came before the driver could listen
 trap '' USR1 # a late one must not restart what has ended
-driver=
+child=
 say "the command ended with exit code $code"
 stop_ray
 

@@ -119,7 +119,7 @@ def _name(trial: Any) -> str:
 
 
 class _Check:
-    """Looks, between two events of Ray's loop, whether this driver has still the right to go on, and whether it should."""
+    """Looks, between two events of Ray's loop, whether this driver may still go on, and whether it should."""
 
     def __init__(self, driver: Driver, stop: Stop, lease: Lease) -> None:
         self._driver = driver

@@ -18,6 +18,7 @@ _SERVICES = (
     "ObjectManagerService/Push",
     "CoreWorkerService/PushTask",
     "ReporterService/GetTraceback",
+    "RayletDriver/ClusterInfo",
 )
 """A call of each service that Ray offers over gRPC."""
 

@@ -18,6 +18,7 @@ from cluster.ray_jobs import runner as ray_runner
 from cluster.ray_jobs.client import RayJobsClient
 from optimize.cli.app import run
 from optimize.study import Study
+from tests.cluster.ports import answer, listening
 from tests.cluster.ray_jobs.head import SECONDS, Head, ray_head
 from tests.optimize.conftest import TOY
 
@@ -209,6 +210,15 @@ def test_the_token_is_written_nowhere(head: Head, runner: RayRunner) -> None:
     assert head.token not in written
     assert head.token not in runner.render(JobSpec(name="shown", command=("true",)))
     assert all(folder.stat().st_mode & 0o077 == 0 for folder in runner.folder.iterdir())
+
+
+def test_no_port_of_a_head_with_the_settings_of_our_jobs_is_open_without_the_token(
+    head: Head, runner: RayRunner
+) -> None:
+    until_ended(runner, "greet")
+    ports = [port for port in listening(head.processes()) if not port.loopback]
+    assert len(ports) >= 4
+    assert {port: said for port in ports if (said := answer(port)) != "refused"} == {}
 
 
 class _LoginPage(http.server.BaseHTTPRequestHandler):

@@ -27,6 +27,7 @@ _RAY_SETTINGS: Final = {
     "RAY_grpc_client_keepalive_time_ms": 10000,
     "RAY_grpc_client_keepalive_timeout_ms": 20000,
     "RAY_GRACEFUL_SHUTDOWN_DRAIN_TIMEOUT_S": 0,
+    "RAY_raylet_start_wait_time_s": 240,
 }
 _TEMPLATES = jinja2.Environment(
     loader=jinja2.FileSystemLoader(Path(__file__).parent),

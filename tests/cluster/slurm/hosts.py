@@ -73,7 +73,12 @@ exec nsenter --target "$(<'{folder}/login.pid')" --net --wd="$PWD" -- {tool} "$@
 def lacking() -> str:
     """The reason why they cannot be made here, or nothing."""
     absent = [program for program in PROGRAMS if shutil.which(program) is None]
-    return "" if os.geteuid() == 0 and not absent else "needs root, iproute2 and Debian's slurm packages"
+    if os.geteuid() != 0 or absent:
+        return "needs root, iproute2 and Debian's slurm packages"
+    allowed = subprocess.run(
+        ["unshare", "--net", "--mount", "--pid", "--fork", "true"], capture_output=True, check=False
+    )
+    return "" if allowed.returncode == 0 else "needs the right to make namespaces (CAP_SYS_ADMIN)"
 
 
 # ------------------------------------------------------------------------------------------------------- from outside

@@ -79,6 +79,15 @@ class Lab:
         """Trials that are durable."""
         return len(list((self.studies / name / "results").glob("*.json")))
 
+    def computes(self, name: str, more_than: int = 0) -> None:
+        """Wait for results of a job that runs."""
+
+        def has_results() -> bool:
+            assert not self.jobs.find(name).status().state.ended, self.log(name)
+            return self.results(name) > more_than
+
+        until(has_results, f"more than {more_than} results of {name}")
+
     def runs(self, name: str) -> list[str]:
         """A line for each run."""
         file = self.jobs.folder / name / "runs"
@@ -142,7 +151,7 @@ def lab(hosts: Hosts, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterat
 
 def test_a_study_that_meets_its_walltime_is_requeued_and_has_exactly_its_budget(lab: Lab) -> None:
     lab.submit("demo", trials=80)
-    until(lambda: lab.results("demo") > 0, "the first results")
+    lab.computes("demo", 0)
     doors = {name: lab.hosts.inside(name, sys.executable, "-c", ASK_EVERY_PORT).stdout.split() for name in ("n1", "n2")}
     lab.walltime("demo")
     assert doors == {"n1": [], "n2": []}, "a port answers who has no token"
@@ -175,7 +184,7 @@ def test_the_walltime_twice_and_still_exactly_the_budget(lab: Lab, restart: str)
     for runs in (1, 2):
         until(lambda runs=runs: len(lab.runs("twice")) == runs, f"run {runs}:\n{lab.log('twice')}")
         before = lab.results("twice")
-        until(lambda before=before: lab.results("twice") > before, f"results of run {runs}:\n{lab.log('twice')}")
+        lab.computes("twice", before)
         lab.walltime("twice")
     status = lab.ended("twice")
     assert status.state is JobState.DONE, lab.log("twice")
@@ -199,7 +208,7 @@ def test_the_walltime_itself(lab: Lab) -> None:
 @pytest.mark.long
 def test_a_network_that_is_cut_and_healed_costs_time_and_no_trial(lab: Lab) -> None:
     lab.submit("cut", trials=40, seconds=5)
-    until(lambda: lab.results("cut") > 2, "the first results")
+    lab.computes("cut", 2)
     assert "Ray is up on 2 of 2 nodes" in lab.log("cut")
     lab.hosts.cut("n2")
     time.sleep(75)
@@ -225,7 +234,7 @@ def test_two_studies_at_once_on_the_same_nodes(lab: Lab) -> None:
 @pytest.mark.long
 def test_cancel_and_go_on_by_a_new_submission(lab: Lab) -> None:
     lab.submit("stop", trials=24, seconds=3)
-    until(lambda: lab.results("stop") > 0, "the first results")
+    lab.computes("stop", 0)
     start = time.monotonic()
     assert run(["cancel", "stop", "--studies", str(lab.studies)]) == 0
     print("FIGURES", json.dumps({"case": "cancel", "seconds": round(time.monotonic() - start, 1)}))
@@ -240,7 +249,7 @@ def test_cancel_and_go_on_by_a_new_submission(lab: Lab) -> None:
 @pytest.mark.long
 def test_a_node_that_is_powered_off_in_mid_pack_costs_time_and_no_trial(lab: Lab) -> None:
     lab.submit("off", trials=24, seconds=5)
-    until(lambda: lab.results("off") > 2, "the first results")
+    lab.computes("off", 2)
     assert "Ray is up on 2 of 2 nodes" in lab.log("off")
     lab.hosts.power_off("n2")
     status = lab.ended("off")

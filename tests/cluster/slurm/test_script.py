@@ -33,7 +33,7 @@ def test_the_script_of_an_example_profile_is_this(kind: str) -> None:
     profile = cluster.load_profile(PROFILES / f"slurm_{kind}.yaml")
     assert isinstance(profile, SlurmProfile)
     script = render(STUDY, profile.model_copy(update={"python": "/opt/venv/bin/python"}), Path("/data/jobs/demo"))
-    golden = HERE / "golden" / f"slurm_{kind}.sh"
+    golden = HERE / f"golden_{kind}.sh"
     if os.environ.get("EIANN_WRITE_GOLDEN") == "1":
         golden.write_text(script)
     assert script == golden.read_text()

@@ -74,7 +74,7 @@ unset RAY_AUTH_TOKEN OMP_NUM_THREADS MKL_NUM_THREADS OPENBLAS_NUM_THREADS ROCR_V
 export RAY_AUTH_MODE=token RAY_AUTH_TOKEN_PATH=$run/token RAY_USAGE_STATS_ENABLED=0
 # Ports of metrics ask nobody for a token: there are none.
 export RAY_enable_metrics_collection=0 DASHBOARD_METRIC_PORT=-1 AUTOSCALER_METRIC_PORT=-1
-# A node that is gone, or whose cable is, shall be noticed within a minute.
+# A node that is gone, or whose cable is, shall be noticed within a minute; one that is slow to start is waited for.
 export RAY_health_check_initial_delay_ms=${RAY_health_check_initial_delay_ms:-5000}
 export RAY_health_check_period_ms=${RAY_health_check_period_ms:-3000}
 export RAY_health_check_timeout_ms=${RAY_health_check_timeout_ms:-10000}
@@ -84,6 +84,7 @@ export RAY_grpc_keepalive_timeout_ms=${RAY_grpc_keepalive_timeout_ms:-20000}
 export RAY_grpc_client_keepalive_time_ms=${RAY_grpc_client_keepalive_time_ms:-10000}
 export RAY_grpc_client_keepalive_timeout_ms=${RAY_grpc_client_keepalive_timeout_ms:-20000}
 export RAY_GRACEFUL_SHUTDOWN_DRAIN_TIMEOUT_S=${RAY_GRACEFUL_SHUTDOWN_DRAIN_TIMEOUT_S:-0}
+export RAY_raylet_start_wait_time_s=${RAY_raylet_start_wait_time_s:-240}
 # Set by the submitter: PGPASSWORD
 
 srun --kill-on-bad-exit=0 --no-kill --overlap --nodes="$nodes" --ntasks="$nodes" --ntasks-per-node=1 \

@@ -5,8 +5,8 @@
 Both run in this process, one after the other: seconds per trial of a study with packs of 20 trials and the stub
 trainer, and of the same number of cores with one Ray Tune function trainable per trial that returns at once.
 
-``--paced N``: N trials in packs that take one second each, on one slot; the share of the wall time that is not packs, the
-start of workers left out. ``--memory N``: the driver's memory in the course of N trials, without Ray.
+``--paced N``: N trials in packs that take one second each, on one slot; the share of the wall time that is not packs,
+the start of workers left out. ``--memory N``: the driver's memory in the course of N trials, without Ray.
 """
 
 from __future__ import annotations

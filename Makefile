@@ -7,6 +7,8 @@ DEMO := $(DEMO_DIR)/demo
 DEMO_TRIALS ?= 60
 DEMO_INSTANCES ?= 5
 TEST_PROCESSES ?= 2
+N ?= 20
+SEED ?= 0
 
 BIN := $(VENV)/bin
 # --no-compile: compiling two gigabytes of modules ahead costs more than compiling the ones that are imported.
@@ -17,7 +19,7 @@ export OMP_NUM_THREADS ?= 1
 # Ray measures how it is used and sends that home, unless told not to.
 export RAY_USAGE_STATS_ENABLED ?= 0
 
-.PHONY: help venv check format test test-long demo bench clean
+.PHONY: help venv check format test test-long demo bench faults clean
 
 help:
 	@echo "make demo       a small real search on the spiral data, to its table, best network and pictures"
@@ -25,6 +27,7 @@ help:
 	@echo "make test-long  the tests that take longer"
 	@echo "make check      lint, format, types, import contract"
 	@echo "make format     let ruff mend what it can"
+	@echo "make faults     random faults of drivers, workers and disks, and what became of the studies: make faults N=50"
 	@echo "make bench      benchmarks, as JSON lines"
 	@echo "make clean      remove what was made here, except $(VENV) and studies"
 
@@ -70,7 +73,11 @@ demo: venv
 	$(BIN)/python docs/make_picture.py $(DEMO)/best/best.yaml $(DEMO)/best/picture.png
 
 bench: venv
-	@for file in benchmarks/train_step.py benchmarks/cuda_step.py benchmarks/study_overhead.py; do $(BIN)/python $$file || exit; done
+	@for file in train_step cuda_step study_overhead storages; do $(BIN)/python benchmarks/$$file.py || exit; done
+
+# N random faults, each in a search of its own: killed drivers, workers and machines, full disks, stopped databases.
+faults: venv
+	$(BIN)/python -m tests.faults -n $(N) --seed $(SEED)
 
 clean:
 	rm -rf build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -1,24 +1,34 @@
 """What a search costs besides training: a study with a trainer that trains nothing, against plain Ray Tune.
 
-    python benchmarks/study_overhead.py [--trials N] [--plain N]
+    python benchmarks/study_overhead.py [--trials N] [--plain N] [--paced N] [--memory N]
 
 Both run in this process, one after the other: seconds per trial of a study with packs of 20 trials and the stub
 trainer, and of the same number of cores with one Ray Tune function trainable per trial that returns at once.
+
+``--paced N``: N trials in packs that take one second each, on one slot; the share of the wall time that is not packs,
+the start of workers left out. ``--memory N``: the driver's memory in the course of N trials, without Ray.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import tempfile
 import time
 from pathlib import Path
 
+import psutil
 from figures import emit
 
 from optimize.space import SearchSpace
+from optimize.space.document import NamedWithOptions
 from optimize.study import Resources, Study
-from optimize.tune.cluster import ray_cluster
+from optimize.tune.cluster import Slots, ray_cluster
+from optimize.tune.driver import Driver
+from optimize.tune.pack import compute
 from optimize.tune.run import run_study
+from optimize.tune.stub import PAUSE_VARIABLE
+from optimize.tune.trainer import load_trainer
 
 STUB = "optimize.tune.stub:StubTrainer"
 
@@ -36,6 +46,47 @@ def study_seconds(trials: int) -> float:
             seconds = time.perf_counter() - start
         assert len(study.trials()) == trials
     return seconds
+
+
+def paced_share(trials: int) -> float:
+    """Share of the wall time that driver and storage cost, between the first result and the last."""
+    resources = Resources(pack=20)
+    moments: list[tuple[float, int]] = []
+    os.environ[PAUSE_VARIABLE] = "1.0"
+    with tempfile.TemporaryDirectory() as studies, ray_cluster(resources):
+        space = SearchSpace.load("spiral/dale_backprop")
+        study = Study.create(
+            space, name="stub", studies=Path(studies), trials=trials, resources=resources, trainer=STUB, seed=1
+        )
+        run_study(study, Slots(1), watch=lambda status: moments.append((time.perf_counter(), status.recorded)))
+        study.close()
+    del os.environ[PAUSE_VARIABLE]
+    results = [
+        (moment, count) for (moment, count), (_, before) in zip(moments[1:], moments, strict=False) if count > before
+    ]
+    packs = (results[-1][1] - results[0][1]) / resources.pack
+    return 1 - packs / (results[-1][0] - results[0][0])
+
+
+def memory_mb(trials: int, points: int = 10) -> list[float]:
+    """Resident memory of a driver after each tenth of its trials."""
+    process = psutil.Process()
+    seen = []
+    with tempfile.TemporaryDirectory() as studies:
+        space = SearchSpace.load("spiral/dale_backprop")
+        study = Study.create(
+            space, name="stub", studies=Path(studies), trials=trials, resources=Resources(pack=20), trainer=STUB,
+            sampler=NamedWithOptions(name="random"),
+        )  # fmt: skip
+        with study.driven() as (ledger, _):
+            driver = Driver(ledger, trials, 20)
+            trainer = load_trainer(STUB, study.spec)
+            while (pack := driver.next_pack()) is not None:
+                driver.receive(pack, compute(study.spec, trainer, pack))
+                if driver.status.ended >= (len(seen) + 1) * trials / points:
+                    seen.append(round(process.memory_info().rss / 2**20, 1))
+        study.close()
+    return seen
 
 
 def nothing(config: dict[str, float]) -> dict[str, float]:
@@ -60,7 +111,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--trials", type=int, default=400)
     parser.add_argument("--plain", type=int, default=20)
+    parser.add_argument("--paced", type=int, default=0)
+    parser.add_argument("--memory", type=int, default=0)
     options = parser.parse_args()
+    if options.memory:
+        emit("study_memory", trials=options.memory, rss_mb=memory_mb(options.memory))
+    if options.paced:
+        emit(
+            "study_paced", trials=options.paced, pack=20, pack_seconds=1, overhead=round(paced_share(options.paced), 4)
+        )
+    if options.memory or options.paced:
+        return
     plain = plain_seconds(options.plain) / options.plain
     seconds = study_seconds(options.trials)
     emit(

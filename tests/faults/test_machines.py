@@ -19,6 +19,7 @@ from tests.faults.on_ray import Scene
 from tests.faults.verdict import Snapshot, judge
 
 GPUS = ("--num-cpus=2", "--num-gpus=1")
+pytestmark = pytest.mark.long
 PLACE = "tests.optimize.tune.failing:ReportsPlace"
 
 

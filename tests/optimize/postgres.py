@@ -21,9 +21,14 @@ _USER = "postgres"  # what the packages make for it; the server refuses to run a
 
 
 class PostgresServer:
-    """A running server. It ends with ``stop``; everything of it is in one folder."""
+    """A running server. It ends with ``stop``; everything of it is in one folder.
 
-    def __init__(self) -> None:
+    Args:
+        durable: whether it waits for its disk; tests need not.
+    """
+
+    def __init__(self, *, durable: bool = False) -> None:
+        self._durable = durable
         found = sorted(Path("/usr/lib/postgresql").glob("*/bin/pg_ctl"))
         if not found:
             pytest.skip("needs PostgreSQL: apt-get install postgresql")
@@ -41,6 +46,8 @@ class PostgresServer:
     def start(self) -> None:
         """Start; returns when it answers."""
         settings = {**_SETTINGS, "unix_socket_directories": str(self.folder)}
+        if self._durable:
+            settings |= {"fsync": "on", "full_page_writes": "on"}
         options = " ".join(f"-c {key}='{value}'" for key, value in settings.items())
         self._run("pg_ctl", "-w", "-t", "120", "-l", str(self.folder / "log.txt"), "-o", options, "start")
 

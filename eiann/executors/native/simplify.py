@@ -16,7 +16,7 @@ from eiann.executors.native.rewritten import FinishedBtsp, KernelStep, SourcePro
 from eiann.program import ops
 from eiann.program.compile import Program
 from eiann.program.idle import without_idle_constraints
-from eiann.program.ops import Op
+from eiann.program.ops import Op, Weight
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ export OMP_NUM_THREADS ?= 1
 # Ray measures how it is used and sends that home, unless told not to.
 export RAY_USAGE_STATS_ENABLED ?= 0
 
-.PHONY: help venv check format test test-long demo bench faults clean
+.PHONY: help venv check format test test-long demo bench faults docs pages clean
 
 help:
 	@echo "make demo       a small real search on the spiral data, to its table, best network and pictures"
@@ -28,6 +28,8 @@ help:
 	@echo "make check      lint, format, types, import contract"
 	@echo "make format     let ruff mend what it can"
 	@echo "make faults     random faults of drivers, workers and disks, and what became of the studies: make faults N=50"
+	@echo "make docs       the documents as a site, build/site/index.html"
+	@echo "make pages      write those pages again that are made from code"
 	@echo "make bench      benchmarks, as JSON lines"
 	@echo "make clean      remove what was made here, except $(VENV) and studies"
 
@@ -78,6 +80,12 @@ bench: venv
 # N random faults, each in a search of its own: killed drivers, workers and machines, full disks, stopped databases.
 faults: venv
 	$(BIN)/python -m tests.faults -n $(N) --seed $(SEED)
+
+docs: venv
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+
+pages: venv
+	@for script in make_glossary make_rules make_commands make_notebooks; do $(BIN)/python docs/$$script.py || exit; done
 
 clean:
 	rm -rf build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from eiann.executors.torch.machine import values_of
+from eiann.program.liveness import values_of
 from eiann.program import ops
 from eiann.program.compile import Program
 from eiann.program.idle import without_idle_constraints

@@ -23,6 +23,7 @@ from eiann.executors.base import TrainingData
 from eiann.executors.choose import DEVICE_EXECUTORS
 from eiann.program.compile import compile_training
 from eiann.program.idle import without_idle_constraints
+from eiann.program.liveness import pruned
 from eiann.program.traffic import step_traffic
 
 DEFAULT = ("spiral DTP", "MNIST 5J")
@@ -57,7 +58,7 @@ def measure(model: str, config: eiann.NetworkConfig, replicas: int, steps: int, 
         start = time.perf_counter()
         session.run(order)
         best = min(best, (time.perf_counter() - start) / steps)
-    program = compile_training(network.architecture)
+    program = pruned(compile_training(network.architecture), ())
     program = replace(program, operations=without_idle_constraints(program.operations))
     traffic = step_traffic(program, network)
     bound, least = (replicas * moved / reached for moved in (traffic.total, traffic.least))

@@ -14,6 +14,7 @@ from eiann.executors.cuda.fusing import fused
 from eiann.executors.cuda.recording import Recorder, Replay
 from eiann.executors.torch.machine import TorchMachine
 from eiann.program.compile import compile_evaluation
+from eiann.program.liveness import pruned
 
 if TYPE_CHECKING:
     from eiann.network.network import Network
@@ -34,7 +35,7 @@ class RecordedEvaluation:
         self._held = _parameters(network)
         self._recorder = recorder
         program = compile_evaluation(network.architecture)
-        program = fused(program, [program.names[name] for name in names])
+        program = fused(pruned(program, names), [program.names[name] for name in names])
         self._machine = TorchMachine(self._mirror, program, names, forms=STATIC_FORMS, static=True)
 
         def buffer(*shape: int) -> Tensor:

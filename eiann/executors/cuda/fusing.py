@@ -11,10 +11,10 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from eiann.program.liveness import values_of
 from eiann.program import ops
 from eiann.program.compile import Program
 from eiann.program.idle import without_idle_constraints
+from eiann.program.liveness import values_of
 from eiann.program.ops import Number, Op, Value, Weight
 
 

@@ -19,6 +19,7 @@ from eiann.executors.cuda.fusing import fused
 from eiann.executors.cuda.recording import Recorder, Replay
 from eiann.executors.torch.machine import TorchMachine
 from eiann.program.compile import compile_training
+from eiann.program.liveness import pruned
 
 if TYPE_CHECKING:
     from eiann.network.network import Network
@@ -44,7 +45,7 @@ class RecordedSession:
         self._recorder = recorder
         program = compile_training(network.architecture)
         self._watch = tuple(watch)
-        self._program = fused(program, [program.names[name] for name in self._watch])
+        self._program = fused(pruned(program, self._watch), [program.names[name] for name in self._watch])
         self._batch = data.batch_size
         self._scale = 1.0 / data.batch_size if data.batch_mean else 1.0
         self._inputs = data.inputs.flatten(1).to(network.device, network.dtype).contiguous()

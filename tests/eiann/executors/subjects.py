@@ -13,7 +13,7 @@ from torch import Tensor
 
 from eiann import Network, NetworkConfig
 from eiann.executors.base import TrainingData
-from eiann.executors.choose import EXECUTORS
+from eiann.executors.choose import DEVICE_EXECUTORS, EXECUTORS
 from eiann.training.evaluation import activities
 
 #: Executors that run elsewhere than on the CPU.
@@ -52,12 +52,12 @@ REFERENCE: Final = Subject("torch", "cpu")
 def subjects(*, with_torch: bool) -> list[Any]:
     """All executors as parameters of a test; one whose device is absent here is skipped."""
     found = []
-    for name in EXECUTORS:
+    for name in (*EXECUTORS, *DEVICE_EXECUTORS):
         device = DEVICES.get(name, "cpu")
         absent = device == "cuda" and not torch.cuda.is_available()
         marks = [pytest.mark.skip(reason="this machine has no CUDA device")] if absent else []
         if with_torch or name != REFERENCE.executor:
-            found.append(pytest.param(Subject(name, device), id=name, marks=marks))
+            found.append(pytest.param(Subject(name, device, same_bits=device == "cpu"), id=name, marks=marks))
     return found
 
 

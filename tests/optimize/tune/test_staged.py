@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from typing import Any
 
 import pandas as pd
@@ -10,8 +11,10 @@ import pytest
 from eiann.errors import UserError
 from optimize.plan import Plan
 from optimize.space import NamedWithOptions, SearchSpace
-from optimize.study import NETWORK_TRAINER, Resources, Study
+from optimize.study import NETWORK_TRAINER, Resources, Study, StudySpec
 from optimize.tune.inline import run_inline
+from optimize.tune.pack import Pack, compute
+from optimize.tune.stub import StubTrainer
 from tests.optimize.conftest import STUB, MakeStudy, toy_document
 
 RANDOM = NamedWithOptions(name="random")
@@ -144,3 +147,19 @@ def test_wrong_rules_are_said_in_one_line(toy: SearchSpace, rules: dict[str, Any
     with pytest.raises(UserError, match=words) as caught:
         Plan.make(toy, **rules)
     assert "\n" not in str(caught.value)
+
+
+def test_yardsticks_reach_a_worker_and_rules_its_specification(make_study: MakeStudy) -> None:
+    """What Ray does to a pack on its way, without Ray."""
+    study = make_study(space(**RULES["both"]), sampler=RANDOM, trials=24, pack=6)
+    run_inline(study, packs=3)
+    with study.driven() as (ledger, _):
+        jobs = tuple(ledger.propose(6))
+    arrived = pickle.loads(pickle.dumps(Pack(3, jobs)))
+    assert arrived.jobs == jobs
+    assert len(arrived.jobs[0].yardstick.recent) > 4
+    spec = StudySpec.model_validate(study.spec.model_dump(mode="json", by_alias=True))
+    here = compute(study.spec, StubTrainer(study.spec), Pack(3, jobs))
+    there = compute(spec, StubTrainer(spec), arrived)
+    assert [result.rungs for result in here] == [result.rungs for result in there]
+    assert any(result.stopped for result in there)

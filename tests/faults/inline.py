@@ -5,11 +5,9 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 from multiprocessing.process import BaseProcess
@@ -21,6 +19,7 @@ from uuid import uuid4
 from optimize.study import Resources, Study
 from optimize.study.lease import KEY
 from tests.faults import child
+from tests.faults.tools import is_locked, small_disk, stopped
 from tests.faults.verdict import Snapshot, Verdict, judge
 from tests.optimize.conftest import STUB, toy_document
 from tests.optimize.postgres import PostgresServer
@@ -253,7 +252,7 @@ def frozen(scene: Scene) -> str:
     # As a driver on another machine does after a minute of silence.
     other = {**found, "token": uuid4().hex, "host": "elsewhere", "renewed": time.time()}
     # A driver that was stopped inside a transaction holds the database: then the other has to wait for it.
-    wakes_first = scene.storage == "sqlite" and _is_locked(study)
+    wakes_first = scene.storage == "sqlite" and is_locked(study)
     if wakes_first:
         os.kill(pid, signal.SIGCONT)
     while not study.storage.swap(KEY, study.storage.attributes().get(KEY), other):
@@ -272,18 +271,6 @@ def frozen(scene: Scene) -> str:
     study.storage.swap(KEY, other, None)
     study.close()
     return "replaced"
-
-
-def _is_locked(study: Study) -> bool:
-    import sqlite3
-
-    with sqlite3.connect(study.folder.path / "study.db", timeout=0.2) as connection:
-        try:
-            connection.execute("BEGIN IMMEDIATE")
-            connection.rollback()
-        except sqlite3.OperationalError:
-            return True
-    return False
 
 
 def two_drivers(scene: Scene) -> str:
@@ -311,16 +298,6 @@ def two_drivers(scene: Scene) -> str:
     return "refused"
 
 
-@contextmanager
-def stopped(process: int) -> Iterator[None]:
-    """A process that does not go on before the end of the block."""
-    os.kill(process, signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        os.kill(process, signal.SIGCONT)
-
-
 def disk_full(scene: Scene) -> str:
     """The disk of the study is full in mid-run; there is room again, and the study goes on."""
     scene.create()
@@ -341,16 +318,6 @@ def disk_full(scene: Scene) -> str:
         shutil.copytree(folder, aside)
     shutil.copytree(aside, folder, dirs_exist_ok=True)
     return f"{size} kB, exit code {code}"
-
-
-@contextmanager
-def small_disk(folder: Path, size: int) -> Iterator[Callable[[], None]]:
-    """A disk of so many kilobytes at this folder, and a function that makes it large."""
-    subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}k", "eiann-faults", str(folder)], check=True)
-    try:
-        yield lambda: subprocess.run(["mount", "-o", "remount,size=64m", str(folder)], check=True) and None
-    finally:
-        subprocess.run(["umount", "-l", str(folder)], check=True)
 
 
 def database_restarts(scene: Scene) -> str:

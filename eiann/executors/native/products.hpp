@@ -1,7 +1,7 @@
 // Products of weights and values, skipping silent units.
 //
 // A column's sum runs over its active units in order, however many columns, rows or vectors go together: adding 0 changes
-// nothing, and partial sums that are stored and loaded again neither.
+// nothing, and partial sums that are stored and loaded again neither. So its bits do not depend on its company.
 
 #pragma once
 
@@ -60,7 +60,7 @@ inline void product_tile(const T* const* xs, T* const* ys, const T* w, int strid
     typename Vector<T>::type block[VECTORS];
     for (int v = 0; v < VECTORS; ++v) block[v] = load<T>(row + v * LANES<T>);
     for (int c = 0; c < COLUMNS; ++c)
-      for (int v = 0; v < VECTORS; ++v) sum[c][v] += block[v] * xs[c][j];
+      for (int v = 0; v < VECTORS; ++v) sum[c][v] = multiply_add(sum[c][v], block[v], xs[c][j]);
   }
   for (int c = 0; c < COLUMNS; ++c)
     for (int v = 0; v < VECTORS; ++v) store<T>(ys[c] + post + v * LANES<T>, sum[c][v]);
@@ -92,16 +92,16 @@ template <typename T> void product_rows(const T* x, T* y, const T* w, int stride
     const T x0 = x[active[k]], x1 = x[active[k + 1]], x2 = x[active[k + 2]], x3 = x[active[k + 3]];
     for (int i = 0; i < stride; i += LANES<T>) {
       auto sum = load<T>(y + i);
-      sum += load<T>(r0 + i) * x0;
-      sum += load<T>(r1 + i) * x1;
-      sum += load<T>(r2 + i) * x2;
-      sum += load<T>(r3 + i) * x3;
+      sum = multiply_add(sum, load<T>(r0 + i), x0);
+      sum = multiply_add(sum, load<T>(r1 + i), x1);
+      sum = multiply_add(sum, load<T>(r2 + i), x2);
+      sum = multiply_add(sum, load<T>(r3 + i), x3);
       store<T>(y + i, sum);
     }
   }
   for (; k < count; ++k) {
     const T* row = w + int64_t(active[k]) * stride;
-    for (int i = 0; i < stride; i += LANES<T>) store<T>(y + i, load<T>(y + i) + load<T>(row + i) * x[active[k]]);
+    for (int i = 0; i < stride; i += LANES<T>) store<T>(y + i, multiply_add(load<T>(y + i), load<T>(row + i), x[active[k]]));
   }
 }
 

@@ -9,6 +9,9 @@
 #include <cstring>
 #include <thread>
 #include <vector>
+#if defined(__FMA__)
+#include <immintrin.h>
+#endif
 
 namespace eiann {
 
@@ -37,6 +40,24 @@ template <typename T> inline typename Vector<T>::type load(const T* p) {
   return v;
 }
 template <typename T> inline void store(T* p, typename Vector<T>::type v) { std::memcpy(p, &v, sizeof v); }
+
+// sum + v * x, rounded once wherever the processor can. Left to itself, a compiler does so in one loop and not in the next,
+// and the same column would then have other bits in other company.
+#if defined(__FMA__)
+inline Vector<float>::type multiply_add(Vector<float>::type sum, Vector<float>::type v, float x) {
+  return Vector<float>::type(_mm256_fmadd_ps(__m256(v), _mm256_set1_ps(x), __m256(sum)));
+}
+inline Vector<double>::type multiply_add(Vector<double>::type sum, Vector<double>::type v, double x) {
+  return Vector<double>::type(_mm256_fmadd_pd(__m256d(v), _mm256_set1_pd(x), __m256d(sum)));
+}
+#elif defined(__ARM_FEATURE_FMA)
+template <typename V, typename T> inline V multiply_add(V sum, V v, T x) {
+  for (int k = 0; k < LANES<T>; ++k) sum[k] = std::fma(v[k], x, sum[k]);
+  return sum;
+}
+#else
+template <typename V, typename T> inline V multiply_add(V sum, V v, T x) { return sum + v * x; }
+#endif
 
 // Tables that all replicas of one size share.
 struct Layout {

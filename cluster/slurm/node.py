@@ -126,6 +126,11 @@ class RayNode:
                 if stop:
                     process.terminate()
                     return published, _ended(process)
+                if not started.is_set() and _raylet_fell(process.pid):
+                    # `ray start` would wait for it as long as it waits for a slow one: most of the job's patience.
+                    _kill_with_children(process)
+                    sys.stderr.write("Ray's node process fell while it started; once more\n")
+                    return False, 1
                 if started.is_set() and not published:
                     published = True
                     if head:
@@ -178,6 +183,30 @@ def _pass_on(process: subprocess.Popen[str], started: Event) -> None:
         sys.stdout.flush()
         if _STARTED in line:
             started.set()
+
+
+def _raylet_fell(ray_start: int) -> bool:
+    """Whether the process that is Ray's node is dead and not buried: it gives up where its agents are late."""
+    for child in _children(ray_start):
+        with contextlib.suppress(OSError):
+            name, _, rest = Path(f"/proc/{child}/stat").read_text(encoding="ascii").rpartition(")")
+            if name.endswith("(raylet") and rest.split()[0] == "Z":
+                return True
+    return False
+
+
+def _kill_with_children(process: subprocess.Popen[str]) -> None:
+    for child in _children(process.pid):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(child, signal.SIGKILL)
+    process.kill()
+    process.wait()
+
+
+def _children(process: int) -> list[int]:
+    with contextlib.suppress(OSError):
+        return [int(child) for child in Path(f"/proc/{process}/task/{process}/children").read_text().split()]
+    return []
 
 
 def visible_gpus() -> int:

@@ -38,6 +38,14 @@ class _Exit:
     reason: str
 
 
+@dataclass(frozen=True)
+class _Answer:
+    """Slurm's numbers of jobs, and what it said of them."""
+
+    numbers: Mapping[str, int]
+    queue: Mapping[int, scheduler.QueueEntry]
+
+
 class SlurmRunner:
     """Runs jobs on Slurm; keeps the contract of `cluster.Runner`.
 
@@ -84,13 +92,13 @@ class SlurmRunner:
         names = self._records.names(self.profile.site)
         if not names:
             return []
-        queue = self._queue_for(names)
-        return sorted((self._status(name, queue) for name in names), key=lambda status: (status.submitted, status.name))
+        asked = self._ask(names)
+        return sorted((self._status(name, asked) for name in names), key=lambda status: (status.submitted, status.name))
 
     def status(self, name: str) -> JobStatus:
         """Where the job stands, from Slurm's queue and from what the batch script wrote."""
         self._records.submission(name)
-        return self._status(name, self._queue_for([name]))
+        return self._status(name, self._ask([name]))
 
     def logs(self, name: str, *, follow: bool = False, tail: int | None = None) -> Iterator[str]:
         """The lines of the job's log, of all its runs."""
@@ -131,17 +139,23 @@ class SlurmRunner:
             raise ClusterError(f"{name}: is {status.state.value}; cancel it first")
         self._records.remove(name)
 
-    def _queue_for(self, names: list[str]) -> Mapping[int, scheduler.QueueEntry]:
+    def _ask(self, names: list[str]) -> _Answer:
         """Slurm's queue; and of jobs that it has forgotten and that left no word, what the accounting knows."""
+        numbers = self._numbers(names)
         queue = scheduler.queue()
-        lost = [self._ids(name)[-1] for name in names if self._exit(name) is None and self._ids(name)]
-        return {**scheduler.accounted([number for number in lost if number not in queue]), **queue}
+        while (now := self._numbers(names)) != numbers:  # a job handed over to its successor in between
+            numbers, queue = now, scheduler.queue()
+        lost = [number for name, number in numbers.items() if number not in queue and self._exit(name) is None]
+        return _Answer(numbers, {**scheduler.accounted([number for number in lost if number]), **queue})
 
-    def _status(self, name: str, queue: Mapping[int, scheduler.QueueEntry]) -> JobStatus:
-        submission, ids, runs = self._records.submission(name), self._ids(name), self._runs(name)
-        number = ids[-1] if ids else 0
+    def _numbers(self, names: list[str]) -> dict[str, int]:
+        """Slurm's present number of each job; 0 if it has none."""
+        return {name: ids[-1] if (ids := self._ids(name)) else 0 for name in names}
+
+    def _status(self, name: str, asked: _Answer) -> JobStatus:
+        submission, runs, number = self._records.submission(name), self._runs(name), asked.numbers[name]
         # The queue was read before the exit: a job that ended in between has left its word by now.
-        entry, exited = queue.get(number), self._exit(name)
+        entry, exited = asked.queue.get(number), self._exit(name)
         started = runs[-1] if runs else None
         where = f"Slurm job {number}" + (f", run {len(runs)}" if len(runs) > 1 else "")
         queued = entry is not None and entry.state is JobState.QUEUED

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import http.client
 import ipaddress
+import json
+import sys
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -55,6 +57,17 @@ def listening(pids: Iterable[int]) -> list[Port]:
     return sorted(found)
 
 
+def of_jobs() -> list[int]:
+    """Processes of jobs of Slurm on this host, but for Slurm's own, whose ports ask for its credentials."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        with suppress(OSError):
+            in_job = entry.name.isdigit() and b"SLURM_JOB_ID=" in entry.joinpath("environ").read_bytes()
+            if in_job and entry.joinpath("comm").read_text().strip() not in ("srun", "slurmstepd"):
+                found.append(int(entry.name))
+    return found
+
+
 def children(pid: int) -> list[int]:
     """A process and all below it."""
     found = [pid]
@@ -66,10 +79,13 @@ def children(pid: int) -> list[int]:
 
 def answer(port: Port) -> str:
     """What a stranger is told there: ``refused`` where every door asks for a token."""
-    host = "127.0.0.1" if ipaddress.ip_address(port.host).is_unspecified else port.host
+    address = ipaddress.ip_address(port.host)
+    address = getattr(address, "ipv4_mapped", None) or address
+    host = "127.0.0.1" if address.is_unspecified else str(address)
     if (code := _http(host, port.port)) is not None:
         return "refused" if code in (401, 403) else f"answers HTTP with {code}"
-    codes = [_grpc(f"{host}:{port.port}", service) for service in _SERVICES]
+    place = f"[{host}]" if ":" in host else host
+    codes = [_grpc(f"{place}:{port.port}", service) for service in _SERVICES]
     if "OK" in codes:
         return "answers gRPC"
     return "refused" if "UNAUTHENTICATED" in codes else f"says {sorted(set(codes))}"
@@ -100,3 +116,8 @@ def _port(text: str) -> Port:
     address, _, port = text.partition(":")
     words = [bytes.fromhex(address[i : i + 8])[::-1] for i in range(0, len(address), 8)]
     return Port(str(ipaddress.ip_address(b"".join(words))), int(port, 16))
+
+
+if __name__ == "__main__":  # on a node, which is another network: what the ports of its jobs say, as JSON
+    said = {f"{port.host} {port.port}": answer(port) for port in listening(of_jobs()) if not port.loopback}
+    sys.stdout.write(json.dumps(said))

@@ -17,9 +17,10 @@ from cluster.process import ProcessId, start_by_ps
 from tests.cluster.waiting import until, until_ended, until_log_has
 
 SUBMIT_FROM_A_TERMINAL = """
-import fcntl, sys, termios
+import fcntl, signal, sys, termios
 from pathlib import Path
 from cluster import HereProfile, HereRunner, JobSpec
+signal.signal(signal.SIGHUP, signal.SIG_DFL)  # whoever runs the tests may have said nohup
 fcntl.ioctl(0, termios.TIOCSCTTY, 0)  # this session's terminal is the one on its standard input
 runner = HereRunner(HereProfile(), Path(sys.argv[1]))
 gate = sys.argv[2]

@@ -6,12 +6,12 @@ import os
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
 _SETTINGS = {
-    "listen_addresses": "",
     "shared_buffers": "16MB",
     "max_connections": "40",
     "fsync": "off",
@@ -25,10 +25,17 @@ class PostgresServer:
 
     Args:
         durable: whether it waits for its disk; tests need not.
+        enter: a command that its programs are started with, as ``nsenter`` into another network.
+        address: where it listens besides its socket; there it wants the password.
+        password: of the user ``lab``.
     """
 
-    def __init__(self, *, durable: bool = False) -> None:
+    def __init__(
+        self, *, durable: bool = False, enter: Sequence[str] = (), address: str = "", password: str = ""
+    ) -> None:
         self._durable = durable
+        self._enter = enter
+        self._address = address
         found = sorted(Path("/usr/lib/postgresql").glob("*/bin/pg_ctl"))
         if not found:
             pytest.skip("needs PostgreSQL: apt-get install postgresql")
@@ -37,15 +44,21 @@ class PostgresServer:
         if os.getuid() == 0:
             shutil.chown(self.folder, _USER)
         self._run("initdb", "-U", "lab", "--auth=trust", "--no-sync", "-E", "UTF8", "--locale=C")
+        if address:
+            with (self.folder / "data" / "pg_hba.conf").open("a") as file:
+                file.write(f"host all lab {address}/24 scram-sha-256\n")
         self.start()
+        if password:
+            command = f"ALTER ROLE lab PASSWORD '{password}'"
+            self._run("psql", "-h", str(self.folder), "-U", "lab", "-c", command, "postgres")
 
     def url(self, database: str = "postgres") -> str:
         """A storage URL."""
-        return f"postgresql://lab@/{database}?host={self.folder}"
+        return f"postgresql://lab@{self._address}/{database}" + ("" if self._address else f"?host={self.folder}")
 
     def start(self) -> None:
         """Start; returns when it answers."""
-        settings = {**_SETTINGS, "unix_socket_directories": str(self.folder)}
+        settings = {**_SETTINGS, "unix_socket_directories": str(self.folder), "listen_addresses": self._address}
         if self._durable:
             settings |= {"fsync": "on", "full_page_writes": "on"}
         options = " ".join(f"-c {key}='{value}'" for key, value in settings.items())
@@ -69,13 +82,11 @@ class PostgresServer:
 
     def _run(self, program: str, *arguments: str) -> None:
         environment = {"PATH": os.environ["PATH"], "HOME": str(self.folder), "PGDATA": str(self.folder / "data")}
+        become = ["setpriv", f"--reuid={_USER}", f"--regid={_USER}", "--clear-groups"] if os.getuid() == 0 else []
         done = subprocess.run(
-            [str(self._programs / program), *arguments],
+            [*self._enter, *become, str(self._programs / program), *arguments],
             env=environment,
             cwd=self.folder,
-            user=_USER if os.getuid() == 0 else None,
-            group=_USER if os.getuid() == 0 else None,
-            extra_groups=[] if os.getuid() == 0 else None,
             # The server keeps what it is given for as long as it runs.
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,

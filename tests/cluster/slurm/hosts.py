@@ -148,9 +148,12 @@ class Hosts:
         enter = ["nsenter", "--target", str(self._first_process(name)), "--net", "--uts", "--mount", "--pid", "--"]
         return subprocess.run([*enter, *command], capture_output=True, text=True, check=False)
 
+    def enter(self) -> list[str]:
+        """What a command begins with that shall run in the network of the login node."""
+        return ["nsenter", "--target", (self.folder / "login.pid").read_text(), "--net", "--"]
+
     def _link(self, name: str, state: str) -> None:
-        login = (self.folder / "login.pid").read_text()
-        subprocess.run(["nsenter", "--target", login, "--net", "ip", "link", "set", f"v-{name}", state], check=True)
+        subprocess.run([*self.enter(), "ip", "link", "set", f"v-{name}", state], check=True)
 
     def _first_process(self, name: str) -> int:
         for child in _children(int((self.folder / "login.pid").read_text())):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import shutil
 import socket
 import stat
 import sys
@@ -83,6 +84,31 @@ def test_free_ports_are_free_and_different() -> None:
     assert len(set(ports)) == 5
     for port in ports:
         socket.create_server(("127.0.0.1", port)).close()
+
+
+RAY_WHOSE_NODE_FALLS = """
+import subprocess, sys, time
+other = subprocess.Popen(["sleep", "600"])
+open(sys.argv[2], "w").write(str(other.pid))
+fallen = subprocess.Popen([sys.argv[1]])
+time.sleep(60)
+"""
+RAY_THAT_STARTS = "import time; print('Ray runtime started.', flush=True); time.sleep(2)"
+
+
+def test_a_ray_whose_node_fell_at_its_start_is_not_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    raylet, other = tmp_path / "raylet", tmp_path / "other"
+    shutil.copy("/bin/true", raylet)
+    falls = [sys.executable, "-c", RAY_WHOSE_NODE_FALLS, str(raylet), str(other)]
+    commands = iter((falls, [sys.executable, "-c", RAY_THAT_STARTS]))
+    monkeypatch.setattr(node.RayNode, "_command", lambda *_: next(commands))
+    assert node.RayNode(tmp_path, 0, tmp_path, "127.0.0.1", 1, dashboard=False).serve([]) == 0
+    assert "fell while it started" in capsys.readouterr().err
+    assert (tmp_path / "up.0").exists()
+    found = Path(f"/proc/{other.read_text()}/stat")
+    assert not found.exists() or found.read_text().split()[2] == "Z", "what it had started before is ended with it"
 
 
 @pytest.mark.parametrize(

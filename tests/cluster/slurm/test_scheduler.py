@@ -74,6 +74,19 @@ def test_slurms_words_become_ours(runner: SlurmRunner, answers: Answers, line: s
     assert says in status.detail
 
 
+def test_a_job_that_hands_over_to_its_successor_meanwhile_has_not_ended(
+    runner: SlurmRunner, answers: Answers, tmp_path: Path
+) -> None:
+    answers("squeue", "17|COMPLETED|None\n")
+    squeue, ids = tmp_path / "bin" / "squeue", runner.folder / "demo" / "ids"
+    # While it answers, the job submits its successor and ends; asked again, it knows of both.
+    with squeue.open("a") as script:
+        script.write(f"echo 18 >>'{ids}'\necho '18|RUNNING|None' >>'{squeue}.out'\nsed -i '/^echo 1/d' \"$0\"\n")
+    squeue.write_text(squeue.read_text().replace("exit 0\n", ""))
+    status = runner.status("demo")
+    assert (status.state, status.detail) == (JobState.RUNNING, "Slurm job 18")
+
+
 @pytest.mark.parametrize(
     ("code", "reason", "queue", "state", "says"),
     [

@@ -178,11 +178,13 @@ def _pass_on(process: subprocess.Popen[str], started: Event) -> None:
 
     That its ports listen is not enough: on a busy machine it may give up after that.
     """
-    for line in process.stdout or ():
-        sys.stdout.write(line)
-        sys.stdout.flush()
-        if _STARTED in line:
-            started.set()
+    assert process.stdout is not None
+    with process.stdout as output:
+        for line in output:
+            sys.stdout.write(line)
+            sys.stdout.flush()
+            if _STARTED in line:
+                started.set()
 
 
 def _raylet_fell(ray_start: int) -> bool:

@@ -35,6 +35,9 @@ _PREFIX: Final = "eiann-"
 _LOCK: Final = "lock"
 _SETTLED_SECONDS: Final = 600  # younger folders may still be on their way to a lock
 _ATTEMPTS: Final = 3
+_FALLS_SECONDS: Final = (
+    600  # Ray's node gives its agents 15 s to import Python from a slow disk; the next time is quicker
+)
 _PORTS: Final = (
     "node-manager",
     "object-manager",
@@ -80,6 +83,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
 
 
+class _RayletFellError(Exception):
+    """Ray's own process of this node died before it had joined."""
+
+
 class RayNode:
     """Ray's processes on this node.
 
@@ -102,11 +109,18 @@ class RayNode:
 
     def serve(self, stop: list[int]) -> int:
         """Start Ray and stay with it; its exit code."""
-        for _ in range(_ATTEMPTS):  # somebody may take a port between our look and Ray's
-            started, code = self._serve_once(stop)
+        deadline, failures = time.monotonic() + _FALLS_SECONDS, 0
+        while failures < _ATTEMPTS:  # somebody may take a port between our look and Ray's
+            try:
+                started, code = self._serve_once(stop)
+            except _RayletFellError:
+                failures += time.monotonic() > deadline
+                sys.stderr.write("Ray's node process fell while it started; once more\n")
+                continue
             if started or stop or code == 0:
                 return code
-        raise NodeError(f"ray start failed {_ATTEMPTS} times; see the lines above")
+            failures += 1
+        raise NodeError("ray start failed again and again; see the lines above")
 
     def _serve_once(self, stop: list[int]) -> tuple[bool, int]:
         head, ports = self._task == 0, free_ports(self._ip, 3 + len(_PORTS))
@@ -129,8 +143,7 @@ class RayNode:
                 if not started.is_set() and _raylet_fell(process.pid):
                     # `ray start` would wait for it as long as it waits for a slow one: most of the job's patience.
                     _kill_with_children(process)
-                    sys.stderr.write("Ray's node process fell while it started; once more\n")
-                    return False, 1
+                    raise _RayletFellError
                 if started.is_set() and not published:
                     published = True
                     if head:

@@ -102,7 +102,7 @@ def test_a_ray_whose_node_fell_at_its_start_is_not_waited_for(
     raylet, other = tmp_path / "raylet", tmp_path / "other"
     shutil.copy("/bin/true", raylet)
     falls = [sys.executable, "-c", RAY_WHOSE_NODE_FALLS, str(raylet), str(other)]
-    commands = iter((falls, [sys.executable, "-c", RAY_THAT_STARTS]))
+    commands = iter((*[falls] * 4, [sys.executable, "-c", RAY_THAT_STARTS]))
     monkeypatch.setattr(node.RayNode, "_command", lambda *_: next(commands))
     assert node.RayNode(tmp_path, 0, tmp_path, "127.0.0.1", 1, dashboard=False).serve([]) == 0
     assert "fell while it started" in capsys.readouterr().err

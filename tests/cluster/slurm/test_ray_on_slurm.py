@@ -53,7 +53,7 @@ class Lab:
     def submit(self, name: str, *options: str, seconds: float = 0.0, trials: int = 16, **profile: object) -> None:
         """Submit the toy space; with ``seconds`` its packs take so long and train nothing."""
         shared = {"kind": "slurm", "nodes": 2, "cores": 1, "memory_gb": 1.5, "scratch": str(self.hosts.scratch)}
-        shared |= {"walltime": "30", "signal_seconds": 60, "node_wait_seconds": 240}
+        shared |= {"walltime": "30", "signal_seconds": 60, "node_wait_seconds": 600}
         if seconds:
             options = (*options, "--trainer", STUB)
             shared["environment"] = {"EIANN_STUB_SECONDS": str(seconds)}
@@ -168,7 +168,7 @@ def test_a_study_that_meets_its_walltime_is_requeued_and_has_exactly_its_budget(
     with ThreadPoolExecutor() as pool:
         said = list(pool.map(lab.ask_ports, ("n1", "n2")))
     lab.walltime("demo")
-    assert all(len(doors) >= 4 for doors in said), said
+    assert all(len(doors) >= 3 for doors in said), said
     assert {door for doors in said for door in doors.values()} == {"refused"}, said
     status = lab.ended("demo")
     log = lab.log("demo")
@@ -258,6 +258,7 @@ def test_cancel_and_go_on_by_a_new_submission(lab: Lab) -> None:
     assert lab.ended("stop").state is JobState.DONE, lab.log("stop")
     lab.assert_exact("stop", 24)
     assert list((lab.studies / "stop" / "logs").glob("job-*.txt"))
+    lab.figures("stop", "cancelled, then submitted again")
 
 
 @pytest.mark.long

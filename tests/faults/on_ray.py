@@ -19,7 +19,7 @@ from typing import Any
 import psutil
 import yaml
 
-from optimize import crash
+from eiann import crash
 from optimize.study import Study
 from optimize.tune.stub import PAUSE_VARIABLE
 from tests.faults.inline import FaultError

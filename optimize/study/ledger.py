@@ -30,6 +30,12 @@ TORN: Final = "the proposal was interrupted before its parameters were complete"
 _IN_STORAGE: Final = frozenset({"schema_version", "study_id", "number", "params"})
 
 
+def as_stored(result: TrialResult) -> dict[str, Any]:
+    """A result as the trial's attribute ``RESULT``: without what the storage has already."""
+    left_out = _IN_STORAGE if result.rungs else _IN_STORAGE | {"rungs"}
+    return result.model_dump(mode="json", exclude=set(left_out), exclude_none=True)
+
+
 class Ledger:
     """What a driver does to the storage of a study.
 
@@ -125,9 +131,7 @@ class Ledger:
             complete = state is TrialState.COMPLETE
             violations = self._spec.evaluation.violations(result.features) if complete else ()
             sampler_attrs = self._suggester.tell(result.number, state, result.objectives, violations)
-            left_out = _IN_STORAGE if result.rungs else _IN_STORAGE | {"rungs"}
-            stored = result.model_dump(mode="json", exclude=set(left_out), exclude_none=True)
-            user_attrs = {RESULT: stored, ENDED_AS: position}
+            user_attrs = {RESULT: as_stored(result), ENDED_AS: position}
             self._yardsticks.add(position, result.rungs, complete=complete)
             endings.append(Ending(self._ids[result.number], state, result.objectives, user_attrs, sampler_attrs))
         told = self._storage.end(endings)

@@ -153,6 +153,14 @@ class Ledger:
             return f"its parameters are not those of trial {result.number}"
         return None
 
+    def spooled(self, number: int) -> TrialResult | None:
+        """The durable result of a trial that nobody told of, if there is one and it counts."""
+        for path in self._spool.attempts(number):
+            result = self._spool.load(path)
+            if result is not None and self.refusal(result) is None:
+                return result
+        return None
+
     # ------------------------------------------------------------------------------------------------- taking over
 
     def _settle(self) -> None:
@@ -171,7 +179,7 @@ class Ledger:
         self._running = {trial.number: trial.params for trial in left}
         spooled: list[TrialResult] = []
         for trial in left:
-            result = self._spooled(trial)
+            result = self.spooled(trial.number)
             if result is not None:
                 spooled.append(result)
             elif not self._is_whole(trial):
@@ -197,13 +205,6 @@ class Ledger:
             return
         here = tuple((value, number) for value in objectives)
         self.best = tuple(map(min, self.best, here)) if self.best else here
-
-    def _spooled(self, trial: FrozenTrial) -> TrialResult | None:
-        for path in self._spool.attempts(trial.number):
-            result = self._spool.load(path)
-            if result is not None and self.refusal(result) is None:
-                return result
-        return None
 
     def _is_whole(self, trial: FrozenTrial) -> bool:
         return set(self._spec.search_space.active(trial.params)) - set(self._spec.search_space.fixed) == set(

@@ -196,6 +196,8 @@ def worker_killed(scene: Scene) -> str:
     scene.until(lambda: scene.running() > 0 and bool(workers_of(scene, process)), process)
     time.sleep(scene.rng.uniform(0, 1.0))
     victims = workers_of(scene, process)
+    if not victims:
+        raise FaultError("no worker was left to kill")
     victim = scene.rng.choice(victims)
     victim.kill()
     scene.expect(process, 0)

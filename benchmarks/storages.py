@@ -17,12 +17,12 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from figures import emit
+from figures import also_write_to, emit
 from optuna.trial import FrozenTrial, TrialState
 
 from optimize.space import SearchSpace
 from optimize.study import Resources, Study, Suggester, TrialJob
-from optimize.study.ledger import ATTEMPT, ENDED_AS, RESULT
+from optimize.study.ledger import ATTEMPT, ENDED_AS, RESULT, as_stored
 from optimize.study.storage import Ending
 from optimize.tune.pack import Pack, compute
 from optimize.tune.stub import StubTrainer
@@ -57,7 +57,7 @@ def measure(kind: str, counts: list[int], folder: Path, url: str | None) -> None
         study.storage.end([
             Ending(
                 trial_id, TrialState.COMPLETE, result.objectives or (1.0,) * len(study.spec.evaluation.objectives),
-                {RESULT: result.model_dump(mode="json", exclude_none=True), ENDED_AS: first + i + 1},
+                {RESULT: as_stored(result), ENDED_AS: first + i + 1},
             )
             for i, (trial_id, result) in enumerate(zip(ids, results, strict=True))
         ])  # fmt: skip
@@ -99,7 +99,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--trials", type=int, nargs="+", default=[1000, 10_000])
     parser.add_argument("--storages", nargs="+", default=["sqlite", "journal", "postgresql"])
+    parser.add_argument("--out", type=Path, help="append the JSON lines to this file too")
     options = parser.parse_args()
+    also_write_to(options.out)
     for kind in options.storages:
         with tempfile.TemporaryDirectory() as name:
             folder = Path(name)

@@ -64,7 +64,7 @@ def instances_table(storage: TrialStorage, spec: StudySpec) -> pd.DataFrame:
     numbers: list[int] = []
     positions: list[int] = []
     instances: list[Mapping[str, Any]] = []
-    for row in trial_rows(storage, spec):
+    for row in trial_rows(storage, spec, params=False):
         for position, instance in enumerate(row.result.get("instances", ())):
             numbers.append(row.number)
             positions.append(position)

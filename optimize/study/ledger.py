@@ -30,6 +30,12 @@ TORN: Final = "the proposal was interrupted before its parameters were complete"
 _IN_STORAGE: Final = frozenset({"schema_version", "study_id", "number", "params"})
 
 
+def as_stored(result: TrialResult) -> dict[str, Any]:
+    """A result as the trial's attribute ``RESULT``: without what the storage has already."""
+    left_out = _IN_STORAGE if result.rungs else _IN_STORAGE | {"rungs"}
+    return result.model_dump(mode="json", exclude=set(left_out), exclude_none=True)
+
+
 class Ledger:
     """What a driver does to the storage of a study.
 
@@ -125,9 +131,7 @@ class Ledger:
             complete = state is TrialState.COMPLETE
             violations = self._spec.evaluation.violations(result.features) if complete else ()
             sampler_attrs = self._suggester.tell(result.number, state, result.objectives, violations)
-            left_out = _IN_STORAGE if result.rungs else _IN_STORAGE | {"rungs"}
-            stored = result.model_dump(mode="json", exclude=set(left_out), exclude_none=True)
-            user_attrs = {RESULT: stored, ENDED_AS: position}
+            user_attrs = {RESULT: as_stored(result), ENDED_AS: position}
             self._yardsticks.add(position, result.rungs, complete=complete)
             endings.append(Ending(self._ids[result.number], state, result.objectives, user_attrs, sampler_attrs))
         told = self._storage.end(endings)
@@ -149,6 +153,14 @@ class Ledger:
             return f"its parameters are not those of trial {result.number}"
         return None
 
+    def spooled(self, number: int) -> TrialResult | None:
+        """The durable result of a trial that nobody told of, if there is one and it counts."""
+        for path in self._spool.attempts(number):
+            result = self._spool.load(path)
+            if result is not None and self.refusal(result) is None:
+                return result
+        return None
+
     # ------------------------------------------------------------------------------------------------- taking over
 
     def _settle(self) -> None:
@@ -167,7 +179,7 @@ class Ledger:
         self._running = {trial.number: trial.params for trial in left}
         spooled: list[TrialResult] = []
         for trial in left:
-            result = self._spooled(trial)
+            result = self.spooled(trial.number)
             if result is not None:
                 spooled.append(result)
             elif not self._is_whole(trial):
@@ -193,13 +205,6 @@ class Ledger:
             return
         here = tuple((value, number) for value in objectives)
         self.best = tuple(map(min, self.best, here)) if self.best else here
-
-    def _spooled(self, trial: FrozenTrial) -> TrialResult | None:
-        for path in self._spool.attempts(trial.number):
-            result = self._spool.load(path)
-            if result is not None and self.refusal(result) is None:
-                return result
-        return None
 
     def _is_whole(self, trial: FrozenTrial) -> bool:
         return set(self._spec.search_space.active(trial.params)) - set(self._spec.search_space.fixed) == set(

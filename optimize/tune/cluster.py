@@ -44,6 +44,8 @@ _ENVIRONMENT: Final[Mapping[str, str]] = {
     "TUNE_WARN_SLOW_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S": "1000000000",
     "TUNE_GLOBAL_CHECKPOINT_S": "1000000000",
 }
+log = logging.getLogger(__name__)
+
 _OBJECT_STORE_BYTES: Final = 100 * 1024**2
 _GROWTH: Final[Mapping[str, str]] = {"CPU": "EIANN_RAY_CPUS", "GPU": "EIANN_RAY_GPUS"}
 """Environment variables: what a cluster that grows by itself may come to have."""
@@ -141,17 +143,27 @@ def _start(ray: Any, address: str | None) -> None:
                 break
             except Exception as error:
                 ray.shutdown()
-                # Ray waits for its own processes for half a minute and has no type for the error; a machine that is
-                # busy with something else may need longer.
-                if attempt == _ATTEMPTS or "timed out during startup" not in str(error):
-                    where = f"the Ray cluster at {address}" if address else "Ray on this machine"
-                    raise UserError(f"{where} cannot be reached: {' '.join(str(error).split())[:200]}") from error
+                # Ray has no type for what goes wrong at a start, and waits half a minute for its own processes, which
+                # a machine that is busy with something else exceeds. An address was waited for long enough.
+                if address is not None or attempt == _ATTEMPTS:
+                    raise UserError(_not_started(error, address)) from error
+                log.warning("Ray did not start (%s); trying again", _said(error))
     finally:
         # Ray puts its own in its place, which drains this machine for up to half a minute.
         if threading.current_thread() is threading.main_thread():
             signal.signal(signal.SIGTERM, handler)
     logging.getLogger("ray").setLevel(logging.CRITICAL)
     logging.getLogger("ray.tune").setLevel(logging.CRITICAL)
+
+
+def _not_started(error: Exception, address: str | None) -> str:
+    if address is not None:
+        return f"the Ray cluster at {address} cannot be reached: {_said(error)}"
+    return f"Ray did not start on this machine in {_ATTEMPTS} attempts; is it busy with other work? {_said(error)}"
+
+
+def _said(error: Exception) -> str:
+    return " ".join(str(error).split())[:200]
 
 
 def _init(ray: Any, address: str | None) -> None:

@@ -144,18 +144,28 @@ class Driver:
         self._watch(self.status)
 
     def fail(self, pack: Pack, reason: str) -> None:
-        """A pack could not be computed: its trials run again, each alone; one that was alone has failed."""
+        """A pack could not be computed: its trials run again, each alone; one that was alone has failed.
+
+        A worker that died after its results were durable has computed them all the same: they are recorded.
+        """
         if self._running.pop(pack.number, None) is None:
             return  # Its results are here already; what failed came after them.
-        only = pack.jobs[0]
+        kept = [result for job in pack.jobs if (result := self._ledger.spooled(job.number)) is not None]
+        if kept:
+            log.info("%s failed (%s) after it had written %d results", pack, reason, len(kept))
+            self.receive(pack, kept)
+        done = {result.number for result in kept}
+        left = [job for job in pack.jobs if job.number not in done]
         # Workers die for reasons of the machine too: a trial has failed when it took one down that it had for itself.
-        if len(pack.jobs) == 1 and only.number in self._crashed:
-            failed = self._ledger.failed(only, f"could not be computed: {reason}")
+        if len(pack.jobs) == 1 and left and left[0].number in self._crashed:
+            failed = self._ledger.failed(left[0], f"could not be computed: {reason}")
             self.receive(pack, [failed.model_copy(update={"pack": pack.number})])
             return
+        if not left:
+            return
         log.warning("%s failed (%s); its trials run again, each alone", pack, reason)
-        self._crashed.update(job.number for job in pack.jobs)
-        self._alone.extend(self._ledger.retry(job) for job in pack.jobs)
+        self._crashed.update(job.number for job in left)
+        self._alone.extend(self._ledger.retry(job) for job in left)
         self._watch(self.status)
 
     def _propose(self) -> list[TrialJob]:

@@ -1,6 +1,6 @@
 """Random faults, and a tally of what became of the studies.
 
-    python -m tests.faults [-n N] [--seed S] [--ray SHARE] [--out FILE]
+    python -m tests.faults [-n N] [--seed S] [--ray SHARE] [--join] [--out FILE]
 
 One JSON line for each fault, then a table. Exit code 1 if anything was lost, duplicated or changed. Any fault can be
 repeated by its kind, storage and seed.
@@ -23,6 +23,7 @@ from rich.console import Console
 from rich.table import Table
 
 from tests.faults import inline, on_ray
+from tests.faults.cluster import TwoMachines
 from tests.optimize.postgres import PostgresServer
 
 
@@ -71,6 +72,7 @@ def main() -> int:
     parser.add_argument("-n", type=int, default=20, help="faults")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--ray", type=float, default=0.1, metavar="SHARE", help="of the faults, with a driver on Ray")
+    parser.add_argument("--join", action="store_true", help="one cluster of two machines for all of them")
     parser.add_argument("--kinds", default="", metavar="TEXT", help="only kinds with this in their name")
     parser.add_argument("--out", type=Path, help="append the JSON lines to this file too")
     options = parser.parse_args()
@@ -81,9 +83,10 @@ def main() -> int:
         server = None
     storages = inline.STORAGES if server else inline.STORAGES[:2]
     records = []
+    cluster = TwoMachines() if options.join else None
     try:
         for kind, storage, seed, with_ray in plan(options.n, options.seed, options.ray, storages, options.kinds):
-            record = on_ray.happen(kind, seed) if with_ray else inline.happen(kind, storage, seed, server)
+            record = on_ray.happen(kind, seed, cluster) if with_ray else inline.happen(kind, storage, seed, server)
             line = json.dumps(record)
             print(line, flush=True)
             if options.out:
@@ -91,6 +94,8 @@ def main() -> int:
                     file.write(line + "\n")
             records.append(record)
     finally:
+        if cluster:
+            cluster.remove()
         if server:
             server.remove()
     Console(width=120).print(tally(records))

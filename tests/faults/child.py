@@ -10,8 +10,8 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
+from eiann import crash
 from eiann.errors import UserError
-from optimize import crash
 from optimize.space import SearchSpace
 from optimize.study import Study
 from optimize.tune.inline import run_inline

@@ -19,9 +19,10 @@ from typing import Any
 import psutil
 import yaml
 
-from optimize import crash
+from eiann import crash
 from optimize.study import Study
 from optimize.tune.stub import PAUSE_VARIABLE
+from tests.faults.cluster import TwoMachines
 from tests.faults.inline import FaultError
 from tests.faults.verdict import Snapshot, Verdict, judge
 from tests.optimize.conftest import STUB, toy_document
@@ -39,7 +40,7 @@ class Scene:
     Attributes:
         folder: of the scene; removed by its owner.
         rng: all of the scene's randomness.
-        address: of a Ray cluster; left out, each driver starts one.
+        cluster: that drivers join; left out, each starts its own.
         trials: the budget.
         trainer: of the study.
         options: for each driver.
@@ -47,7 +48,7 @@ class Scene:
 
     folder: Path
     rng: Random
-    address: str | None = None
+    cluster: TwoMachines | None = None
     trials: int = 24
     trainer: str = STUB
     options: Sequence[str] = ()
@@ -75,12 +76,14 @@ class Scene:
         else:
             command = ["optimize", str(self.folder / "toy.yaml"), "--studies", str(self.path.parent), "--name", "toy"]
             command += ["--trials", str(self.trials), "--pack", str(PACK), "--trainer", self.trainer, "--seed", "3"]
-        if self.address:
-            command += ["--address", self.address]
+        joined = {}
+        if self.cluster:
+            command += ["--address", self.cluster.address]
+            joined = self.cluster.environment
         with self.log.open("ab") as log:
             return subprocess.Popen(
                 [sys.executable, "-m", "optimize.cli", *command, *self.options, *options],
-                env={**os.environ, PAUSE_VARIABLE: str(pause), "OMP_NUM_THREADS": "1", **environment},
+                env={**os.environ, PAUSE_VARIABLE: str(pause), "OMP_NUM_THREADS": "1", **joined, **environment},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -136,15 +139,17 @@ class Scene:
         return judge(Study.open(self.path), self.snapshots)
 
 
-def workers_of(process: subprocess.Popen[bytes]) -> list[psutil.Process]:
-    """The processes that compute packs for a driver with a cluster of its own."""
+def workers_of(scene: Scene, process: subprocess.Popen[bytes]) -> list[psutil.Process]:
+    """The processes that compute packs for a driver."""
+    roots = [scene.cluster.head, scene.cluster.second] if scene.cluster else [process]
     found = []
-    for child in psutil.Process(process.pid).children(recursive=True):
-        try:
-            if any("PackTrainable" in part for part in child.cmdline()):
-                found.append(child)
-        except psutil.Error:
-            continue
+    for root in roots:
+        for child in psutil.Process(root.pid).children(recursive=True):
+            try:
+                if any("PackTrainable" in part for part in child.cmdline()):
+                    found.append(child)
+            except psutil.Error:
+                continue
     return found
 
 
@@ -188,9 +193,11 @@ def crashed(scene: Scene) -> str:
 def worker_killed(scene: Scene) -> str:
     """SIGKILL of a worker in mid-pack: the driver goes on, and no trial fails for it."""
     process = scene.start(pause=1.5)
-    scene.until(lambda: scene.running() > 0 and bool(workers_of(process)), process)
+    scene.until(lambda: scene.running() > 0 and bool(workers_of(scene, process)), process)
     time.sleep(scene.rng.uniform(0, 1.0))
-    victims = workers_of(process)
+    victims = workers_of(scene, process)
+    if not victims:
+        raise FaultError("no worker was left to kill")
     victim = scene.rng.choice(victims)
     victim.kill()
     scene.expect(process, 0)
@@ -227,13 +234,18 @@ FAULTS: dict[str, Callable[[Scene], str]] = {
 }
 
 
-def happen(kind: str, seed: int) -> dict[str, Any]:
+def happen(kind: str, seed: int, cluster: TwoMachines | None = None) -> dict[str, Any]:
     """Let a fault happen to a study of its own, bring the study to its end, and say what became of it."""
     folder = Path(tempfile.mkdtemp(prefix="eiann-fault-"))
     clock = time.monotonic()
-    record: dict[str, Any] = {"kind": kind, "driver": "ray", "storage": "sqlite", "seed": seed}
+    record: dict[str, Any] = {
+        "kind": kind,
+        "driver": "joined ray" if cluster else "ray",
+        "storage": "sqlite",
+        "seed": seed,
+    }
     try:
-        scene = Scene(folder, Random(seed))
+        scene = Scene(folder, Random(seed), cluster)
         note = FAULTS[kind](scene)
         verdict = scene.finish()
     except FaultError as error:

@@ -37,7 +37,7 @@ def machines(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> Iterator[TwoMachi
     monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[2]))
     monkeypatch.setenv(PAUSE_VARIABLE, "2.0")
     cluster = TwoMachines(hidden=scene.path.parent, resources=GPUS)
-    scene.address = cluster.address
+    scene.cluster = cluster
     for name, value in cluster.environment.items():
         monkeypatch.setenv(name, value)
     yield cluster

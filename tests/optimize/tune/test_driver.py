@@ -102,6 +102,25 @@ def test_a_failure_after_the_results_changes_nothing(make_study: MakeStudy) -> N
         assert machine.driver.is_finished()
 
 
+@pytest.mark.parametrize("written", [1, 2, 4])
+def test_what_a_worker_wrote_before_it_died_counts(make_study: MakeStudy, written: int) -> None:
+    study = make_study(trials=4, pack=4)
+    with study.driven() as (ledger, _):
+        driver = Driver(ledger, 4, 4)
+        pack = driver.next_pack()
+        assert pack is not None
+        study.spool.write(compute(study.spec, StubTrainer(study.spec), pack)[:written])
+        driver.fail(pack, "the worker process died")
+        assert driver.status.ended == written
+        while (lone := driver.next_pack()) is not None:
+            study.spool.write(compute(study.spec, StubTrainer(study.spec), lone))
+            driver.fail(lone, "the worker process died")
+        assert driver.is_complete
+    trials = study.trials()
+    assert trials["attempt"].tolist() == [1] * written + [2] * (4 - written), "nothing is computed twice"
+    assert not trials["failure"].fillna("").str.contains("could not be computed").any()
+
+
 def test_the_budget_counts_over_restarts_and_can_grow(make_study: MakeStudy) -> None:
     study = make_study(trials=8, pack=3)
     run_inline(study, packs=2)

@@ -43,7 +43,7 @@ class Place:
             studies: where studies lie there.
 
         Example:
-            >>> Place().refusal("postgresql://me@localhost/eiann", PurePosixPath("/home/me/studies"))
+            >>> Place().refusal("postgresql://me@localhost/eiann", PurePosixPath("/data/me/studies"))
             'the host localhost is the node that the driver happens to run on; name the host of the database'
         """
         if self.submitter:

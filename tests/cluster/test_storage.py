@@ -42,7 +42,7 @@ WRONG = [
     (SHARED_DISK, "sqlite:////tmp/study.db", HOME, "/tmp/study.db exists on one machine only and not for long"),
     (SHARED_DISK, "journal:/dev/shm/study.journal", HOME, "/dev/shm/study.journal exists on one machine only"),
     (POD, "sqlite:////data/study.db", "/studies", "/data/study.db is on the pod's own disk and vanishes with it"),
-    (POD, None, "/home/ray/studies", "/home/ray/studies is on the pod's own disk"),
+    (POD, None, "/srv/ray/studies", "/srv/ray/studies is on the pod's own disk"),
     (PODS, None, "/studies", "SQLite's locks do not hold between nodes that mount one volume"),
     (PODS, "sqlite:////studies/study.db", "/studies", "SQLite's locks do not hold"),
 ]

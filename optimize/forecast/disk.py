@@ -32,7 +32,8 @@ def disk_of_trials(space: SearchSpace, *, storage: str | None = None) -> tuple[i
         place = Path(folder)
         journal = f"{_JOURNAL}{place / 'journal.log'}" if storage is not None and storage.startswith(_JOURNAL) else None
         study = Study.create(
-            space,
+            # Without early stopping and races, whose records are small: every trial then has all that one can have.
+            space.with_early(None, None),
             name="forecast",
             studies=place / "studies",
             trials=_FEW,

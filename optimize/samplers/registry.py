@@ -98,6 +98,7 @@ def canonical(sampler: NamedWithOptions, objectives: int) -> NamedWithOptions:
     for option in sampler.options:
         if option not in known:
             raise ConfigError(f"found an unknown option; {_offer(option, known)}", ("sampler", option))
+        _check_kind(name, option, sampler.options[option])
     checked = NamedWithOptions(name=name, options=sampler.options)
     try:
         build(checked, seed=0)
@@ -119,6 +120,25 @@ def options(name: str) -> tuple[str, ...]:
         and isinstance(parameter.default, plain)
         and not any(word in str(parameter.annotation) for word in _NOT_PLAIN)
     )
+
+
+def _check_kind(name: str, option: str, value: object) -> None:
+    """Whether a value is a switch, a count or a number where the sampler has one; some of Optuna's look only later."""
+    parameter = inspect.signature(_SAMPLERS[name]).parameters[option]
+    default, annotation = parameter.default, str(parameter.annotation)
+    if value is None and (default is None or "None" in annotation):
+        return
+    switch = isinstance(value, bool)
+    if isinstance(default, bool) or "bool" in annotation:
+        fits, wanted = switch, "true or false"
+    elif (isinstance(default, int) or "int" in annotation) and "float" not in annotation:
+        fits, wanted = isinstance(value, int) and not switch and value >= 0, "a whole number, 0 or more"
+    elif isinstance(default, float) or "float" in annotation:
+        fits, wanted = isinstance(value, int | float) and not switch, "a number"
+    else:
+        return
+    if not fits:
+        raise ConfigError(f"found {value!r}; it is {wanted}", ("sampler", option))
 
 
 def build(sampler: NamedWithOptions, seed: int) -> BaseSampler:

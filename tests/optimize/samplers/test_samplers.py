@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -43,9 +45,14 @@ def test_corners_of_the_cube_are_corners_of_the_space() -> None:
         ("nsga2", {"seed": 1}, 2, "seed"),
         ("cmaes", {}, 2, "2 objectives"),
         ("random", {"n": 1}, 1, "known: none"),
+        ("tpe", {"n_startup_trials": "abc"}, 2, "found 'abc'; it is a whole number"),
+        ("tpe", {"n_ei_candidates": -1}, 2, "found -1; it is a whole number"),
+        ("tpe", {"multivariate": "maybe"}, 2, "found 'maybe'; it is true or false"),
+        ("nsga2", {"population_size": "abc"}, 2, "found 'abc'; it is a whole number"),
+        ("annealing", {"step_decay": "fast"}, 2, "found 'fast'; it is a number"),
     ],
 )
-def test_wrong_samplers_are_refused_in_words(name: str, options: dict[str, int], objectives: int, words: str) -> None:
+def test_wrong_samplers_are_refused_in_words(name: str, options: dict[str, Any], objectives: int, words: str) -> None:
     with pytest.raises(ConfigError, match=words):
         samplers.canonical(NamedWithOptions(name=name, options=options), objectives)
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from eiann.crash import crash_point
+from eiann.errors import UserError
 
 TEMPORARY: Final = ".tmp"
 """Suffix of files that are being written; such a file is never read and may be removed."""
@@ -96,6 +97,24 @@ def replacing_folder(path: Path) -> Iterator[Path]:
         raise
     sync_path(path.parent)
     shutil.rmtree(old, ignore_errors=True)
+
+
+def check_can_be_made(path: Path) -> None:
+    """Whether a file or folder can be made there, before the work whose result it is to hold.
+
+    Raises:
+        UserError: something on the way is no folder, or nothing may be written there.
+
+    Example:
+        >>> check_can_be_made(Path(__file__) / "results")  # doctest: +ELLIPSIS
+        Traceback (most recent call last):
+        eiann.errors.UserError: .../files.py/results: cannot be made: .../files.py is no folder
+    """
+    there = next(folder for folder in path.absolute().parents if folder.exists())
+    if not there.is_dir():
+        raise UserError(f"{path}: cannot be made: {there} is no folder")
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise UserError(f"{path}: cannot be made: nothing may be written in {there}")
 
 
 def _beside(path: Path) -> Path:

@@ -2,6 +2,24 @@
 
 from __future__ import annotations
 
-from eiann.files import TEMPORARY, replacing, replacing_folder, sync_path, write_bytes, write_json, write_text
+from eiann.files import (
+    TEMPORARY,
+    check_can_be_made,
+    replacing,
+    replacing_folder,
+    sync_path,
+    write_bytes,
+    write_json,
+    write_text,
+)
 
-__all__ = ["TEMPORARY", "replacing", "replacing_folder", "sync_path", "write_bytes", "write_json", "write_text"]
+__all__ = [
+    "TEMPORARY",
+    "check_can_be_made",
+    "replacing",
+    "replacing_folder",
+    "sync_path",
+    "write_bytes",
+    "write_json",
+    "write_text",
+]

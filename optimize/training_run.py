@@ -11,7 +11,7 @@ from eiann.config import NetworkConfig
 from eiann.data import option_names
 from eiann.errors import UserError
 from optimize.export import NetworkFile, RunSection
-from optimize.files import replacing_folder, write_json
+from optimize.files import check_can_be_made, replacing_folder, write_json
 from optimize.objective import Seeds, Verdict, judge
 from optimize.objective.evaluate import Progress, ReplicaRun, evaluate_replicas, load_data
 from optimize.space.document import Instances, NamedWithOptions
@@ -146,8 +146,9 @@ def check_free_folder(folder: Path) -> None:
     """Whether a run can be written there.
 
     Raises:
-        UserError: there is something in it.
+        UserError: there is something in it, or it cannot be made.
     """
+    check_can_be_made(folder)
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise UserError(f"{folder}: exists and is not an empty folder; choose another --out")
 

@@ -72,9 +72,12 @@ def best(
     """Show the best trials, or the Pareto front, and export the first."""
     from eiann.errors import UserError
     from optimize.cli.show import console
+    from optimize.files import check_can_be_made
     from optimize.results.best import export_trial
     from optimize.study import Study
 
+    if export is not None:
+        check_can_be_made(export)
     opened = Study.open(study_path(study, studies))
     chosen = opened.best(top, by)
     if chosen.empty:

@@ -14,7 +14,7 @@ from typing import Final
 import sqlalchemy
 
 from eiann.errors import UserError
-from optimize.files import TEMPORARY
+from optimize.files import TEMPORARY, check_can_be_made
 
 SPEC: Final = "spec.yaml"
 DATABASE: Final = "study.db"
@@ -80,9 +80,10 @@ def check_free(studies: Path, name: str) -> Path:
     """The folder that a new study of this name will have.
 
     Raises:
-        UserError: there is one already, or the name cannot be one of a folder.
+        UserError: there is one already, it cannot be made, or the name cannot be one of a folder.
     """
     path = studies / check_name(name)
+    check_can_be_made(path)
     if path.exists():
         raise UserError(
             f"study {name!r} exists in {studies}; choose another --name, or go on with: eiann resume {path}"

@@ -74,9 +74,11 @@ def reevaluate(
     from optimize.cli.show import console, frame
     from optimize.cli.train import progress_bar
     from optimize.reevaluation import reevaluate as measure
-    from optimize.results import write_table
+    from optimize.results import check_table_path, write_table
     from optimize.study import Study
 
+    if out is not None:
+        check_table_path(out)
     opened = Study.open(study_path(study, studies))
     screen = console()
     with progress_bar(f"{top} trials x {fresh_seeds} seeds", screen) as progress:

@@ -71,8 +71,10 @@ def _lines(value: object) -> object:
 
 
 def _show_space(space: SearchSpace, out: Console) -> None:
+    from eiann.data import option_names
     from optimize.cli.show import grid
 
+    option_names(space.data.name)  # a data set that does not exist is refused; it is not loaded
     out.print(f"search space {space.name}: {space.document.title}", markup=False)
     rows = []
     targets: dict[str, list[str]] = {}

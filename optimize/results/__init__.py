@@ -2,11 +2,12 @@
 
 from optimize.dominance import nondominated
 from optimize.results.ranking import best_trials, complete_trials, feasible_trials, pareto_front
-from optimize.results.tables import TableName, instances_table, trials_table, write_table
+from optimize.results.tables import TableName, check_table_path, instances_table, trials_table, write_table
 
 __all__ = [
     "TableName",
     "best_trials",
+    "check_table_path",
     "complete_trials",
     "feasible_trials",
     "instances_table",

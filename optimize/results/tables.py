@@ -81,22 +81,33 @@ def instances_table(storage: TrialStorage, spec: StudySpec) -> pd.DataFrame:
     return pd.DataFrame(columns)
 
 
+_WRITERS: Final[Mapping[str, Callable[[pd.DataFrame, Path], Any]]] = {
+    ".parquet": lambda table, path: table.to_parquet(path, index=False),
+    ".csv": lambda table, path: table.to_csv(path, index=False),
+}
+
+
+def check_table_path(path: Path) -> None:
+    """Whether a table can be written there: asked before the work that it is to hold.
+
+    Raises:
+        UserError: the name has an ending that is none of a table, or there is no such folder.
+    """
+    if path.suffix not in _WRITERS:
+        raise UserError(f"{path}: found the ending {path.suffix!r}; a table is written as .parquet or .csv")
+    if not path.parent.is_dir():
+        raise UserError(f"{path}: there is no folder {path.parent}")
+
+
 def write_table(table: pd.DataFrame, path: Path) -> None:
     """Write a table as parquet or CSV, by the ending of the name.
 
     Raises:
-        UserError: the name has another ending, or there is no such folder.
+        UserError: see ``check_table_path``.
     """
-    writers: Final[Mapping[str, Callable[[Path], Any]]] = {
-        ".parquet": lambda temporary: table.to_parquet(temporary, index=False),
-        ".csv": lambda temporary: table.to_csv(temporary, index=False),
-    }
-    if path.suffix not in writers:
-        raise UserError(f"{path}: found the ending {path.suffix!r}; a table is written as .parquet or .csv")
-    if not path.parent.is_dir():
-        raise UserError(f"{path}: there is no folder {path.parent}")
+    check_table_path(path)
     with replacing(path, sync=False) as temporary:
-        writers[path.suffix](temporary)
+        _WRITERS[path.suffix](table, temporary)
 
 
 def _column(values: Any, dtype: str) -> pd.Series[Any]:

@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 
 PATIENCE_S: Final = 120.0
 """How long a server that does not answer is asked again, before the run stops; a restart takes seconds."""
-_ASK_AGAIN_S: Final = 0.5
+ASK_AGAIN_S: Final = 0.5
 
 Answer = TypeVar("Answer")
 
@@ -222,7 +222,7 @@ class DatabaseTrialStorage(TrialStorage):
                 if time.monotonic() > deadline:
                     raise UserError(f"storage {self._engine.url!r}: {reason_of(error)}") from error
                 log.warning("the storage does not answer (%s); asking again", reason_of(error))
-                time.sleep(min(_ASK_AGAIN_S, self._patience))
+                time.sleep(min(ASK_AGAIN_S, self._patience))
 
     def _is_ours(self, connection: sqlalchemy.Connection, ending: Ending) -> bool:
         """Whether a trial that has ended did so with this very ending."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -13,7 +14,7 @@ from optuna.exceptions import StorageInternalError
 from optuna.storages import RDBStorage
 
 from eiann.errors import UserError
-from optimize.study.database import PATIENCE_S, DatabaseTrialStorage, reason_of
+from optimize.study.database import ASK_AGAIN_S, PATIENCE_S, DatabaseTrialStorage, reason_of
 from optimize.study.journal import JournalTrialStorage
 from optimize.study.storage import StudyExistsError, TrialStorage
 
@@ -25,6 +26,9 @@ _SQLITE_TIMEOUT_S: Final = 30.0
 _CONNECT_TIMEOUT_S: Final = 10
 _IDLE_TIMEOUT_S: Final = 60
 _SECRET_OPTIONS: Final = frozenset({"password", "sslpassword", "passwd"})
+
+# What PostgreSQL says while it goes down and comes up again.
+_RESTARTING: Final = ("terminating connection", "shutting down", "starting up", "server closed the connection")
 
 Opened = TypeVar("Opened")
 
@@ -52,7 +56,7 @@ def open_storage(url: str, study_name: str, *, patience: float = PATIENCE_S) -> 
         storage = RDBStorage(target.render_as_string(), engine_kwargs=_engine_options(target))
         return DatabaseTrialStorage(storage, study_name, patience=patience)
 
-    return _reach(url, opened)
+    return _reach(url, opened, patience)
 
 
 def check_url(url: str) -> None:
@@ -161,8 +165,16 @@ def _engine_options(url: sqlalchemy.URL) -> dict[str, Any]:
     return {"connect_args": arguments, "pool_pre_ping": True}
 
 
-def _reach(url: str, opening: Callable[[], Opened]) -> Opened:
-    try:
-        return opening()
-    except (sqlalchemy.exc.SQLAlchemyError, StorageInternalError, ImportError, OSError, RuntimeError) as error:
-        raise UserError(f"storage {without_password(url)}: {reason_of(error)}") from error
+def _reach(url: str, opening: Callable[[], Opened], patience: float = 0.0) -> Opened:
+    """Open, and wait for a server that is restarting; one that was never there is an error at once."""
+    deadline = time.monotonic() + patience
+    restarting = False
+    while True:
+        try:
+            return opening()
+        except (sqlalchemy.exc.SQLAlchemyError, StorageInternalError, ImportError, OSError, RuntimeError) as error:
+            reason = reason_of(error)
+            restarting = restarting or any(words in reason for words in _RESTARTING)
+            if not restarting or time.monotonic() > deadline:
+                raise UserError(f"storage {without_password(url)}: {reason}") from error
+            time.sleep(ASK_AGAIN_S)

@@ -1,6 +1,6 @@
 """What a trial costs in each kind of storage, and how long the tables of a large study take to open.
 
-    python benchmarks/storages.py [--trials 1000 10000] [--storages sqlite journal postgresql]
+    python benchmarks/storages.py [--trials 1000 10000] [--storages sqlite journal postgresql] [--out FILE]
 
 Trials have 30 parameters, 2 objectives and 5 instances, and come in packs of 20: proposed in one transaction, ended in
 another. Figures are milliseconds for each trial, wall time and processor time of this process, over the last thousand

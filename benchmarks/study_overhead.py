@@ -1,6 +1,6 @@
 """What a search costs besides training: a study with a trainer that trains nothing, against plain Ray Tune.
 
-    python benchmarks/study_overhead.py [--trials N] [--plain N] [--paced N] [--memory N]
+    python benchmarks/study_overhead.py [--trials N] [--plain N] [--paced N] [--memory N] [--out FILE]
 
 Both run in this process, one after the other: seconds per trial of a study with packs of 20 trials and the stub
 trainer, and of the same number of cores with one Ray Tune function trainable per trial that returns at once.
@@ -18,7 +18,7 @@ import time
 from pathlib import Path
 
 import psutil
-from figures import emit
+from figures import also_write_to, emit
 
 from optimize.space import SearchSpace
 from optimize.space.document import NamedWithOptions
@@ -113,7 +113,9 @@ def main() -> None:
     parser.add_argument("--plain", type=int, default=20)
     parser.add_argument("--paced", type=int, default=0)
     parser.add_argument("--memory", type=int, default=0)
+    parser.add_argument("--out", type=Path, help="append the JSON lines to this file too")
     options = parser.parse_args()
+    also_write_to(options.out)
     if options.memory:
         emit("study_memory", trials=options.memory, rss_mb=memory_mb(options.memory))
     if options.paced:

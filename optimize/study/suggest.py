@@ -104,6 +104,8 @@ class Suggester:
             if parameter.name in self._sampler.chosen:
                 _suggest(trial, parameter, self._distributions[parameter.name])
         frozen = self._storage.get_trial(self._id(trial.number))
+        # Optuna makes an object for each parameter of each trial, which is more than half of what a trial takes.
+        frozen.distributions = {name: self._distributions[name] for name in frozen.distributions}
         attributes = self._storage.get_study_system_attrs(self._study_id)
         new = {key: value for key, value in attributes.items() if self._known_attributes.get(key) != value}
         self._known_attributes.update(new)

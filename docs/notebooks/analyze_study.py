@@ -40,7 +40,7 @@ axes.legend()
 #
 # Three seeds are few. Resampling them shows how often each trial would have come out first.
 # %%
-analysis.ranking_confidence(instances, "accuracy", maximize=True).head()
+analysis.ranking_confidence(instances, "features.accuracy", maximize=True).head()
 # %% [markdown]
 # ## Which parameters matter
 #

@@ -146,7 +146,7 @@ def workers_of(scene: Scene, process: subprocess.Popen[bytes]) -> list[psutil.Pr
     for root in roots:
         for child in psutil.Process(root.pid).children(recursive=True):
             try:
-                if any("PackTrainable" in part for part in child.cmdline()):
+                if any("Trainable" in part for part in child.cmdline()):
                     found.append(child)
             except psutil.Error:
                 continue
@@ -192,9 +192,11 @@ def crashed(scene: Scene) -> str:
 
 def worker_killed(scene: Scene) -> str:
     """SIGKILL of a worker in mid-pack: the driver goes on, and no trial fails for it."""
-    process = scene.start(pause=1.5)
+    process = scene.start(pause=3.0)
     scene.until(lambda: scene.running() > 0 and bool(workers_of(scene, process)), process)
     time.sleep(scene.rng.uniform(0, 1.0))
+    # Between two packs a worker may have no pack for a moment.
+    scene.until(lambda: bool(workers_of(scene, process)), process)
     victims = workers_of(scene, process)
     if not victims:
         raise FaultError("no worker was left to kill")

@@ -21,7 +21,7 @@ from optimize.dashboard import DashboardServer
 from optimize.dashboard.server import is_loopback
 from optimize.dashboard.view import ReadOnlyError, StudyView
 from optimize.study import Study
-from optimize.study.storage import JOURNAL
+from optimize.study.opening import JOURNAL
 from optimize.tune.inline import run_inline
 from tests.optimize.conftest import MakeStudy
 

@@ -6,7 +6,7 @@ import pytest
 
 from eiann.errors import UserError
 from optimize.study import Resources
-from optimize.tune.cluster import _grown, _slots
+from optimize.tune.cluster import _grown, packs_at_once
 
 
 @pytest.mark.parametrize(
@@ -30,10 +30,10 @@ def test_slots_are_those_of_the_grown_cluster(
         monkeypatch.delenv(name, raising=False)
     for name, amount in promised.items():
         monkeypatch.setenv(name, amount)
-    assert _slots(_grown(there), wanted) == slots
+    assert packs_at_once(_grown([there]), wanted) == slots
 
 
 def test_what_it_can_never_have_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("EIANN_RAY_GPUS", "0")
-    with pytest.raises(UserError, match="a pack needs 1 GPUs and the Ray cluster has 0"):
-        _slots(_grown({"CPU": 8.0}), Resources(gpus=1))
+    with pytest.raises(UserError, match="a pack needs 1 GPUs and no machine of the Ray cluster has more than 0"):
+        packs_at_once(_grown([{"CPU": 8.0}]), Resources(gpus=1))

@@ -48,7 +48,12 @@ def pages() -> list[Path]:
     ]
 
 
-@pytest.mark.parametrize("page", pages(), ids=lambda page: str(page.relative_to(ROOT)))
+@pytest.mark.parametrize(
+    "page",
+    # The README goes the way of the tutorial once more; .ci/run has it run too.
+    [pytest.param(page, marks=pytest.mark.long if page.name == "README.md" else ()) for page in pages()],
+    ids=lambda page: str(page.relative_to(ROOT)),
+)
 def test_the_blocks_of_a_page_run_in_their_order(
     page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -87,6 +87,7 @@ def test_nothing_is_lost_on_ray(kind: str) -> None:
     assert record["clean"], record["problems"]
 
 
+@pytest.mark.long
 def test_the_driver_is_killed_and_a_warned_one_leaves_the_rest(tmp_path: Path) -> None:
     """Two faults in one study, since a driver on Ray takes seconds to start: SIGKILL, then SIGUSR1, then the end."""
     scene = on_ray.Scene(tmp_path, Random(1))

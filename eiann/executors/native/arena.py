@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 
 from eiann.executors.native.library import Batch
 from eiann.executors.native.lowering import Lowered
+from eiann.executors.native.memory import ALIGNMENT_BYTES, zeros
 from eiann.network.architecture import sizes_of
 
 if TYPE_CHECKING:
     from eiann.network.network import Network
 
-ALIGNMENT_BYTES = 64
 REGISTER_BYTES = 32
 
 
@@ -56,7 +56,7 @@ class Arenas:
         self.pre = np.zeros((len(self._kinds), weights), dtype=np.int32)
         self.post = np.zeros_like(self.pre)
         self._totals = [self._lay_out(kind, size) for size, kind in self._kinds.items()]
-        self.arenas = [_aligned(self._totals[kind], self.type) for kind in self.layout]
+        self.arenas = zeros([self._totals[kind] for kind in self.layout], self.type)
         self.pointers = np.array([arena.ctypes.data for arena in self.arenas], dtype=np.uintp)
         self.numbers = self._numbers(lowered)
         self.code = np.array(lowered.code, dtype=np.int32)
@@ -121,7 +121,7 @@ class Arenas:
                 setattr(self, name, np.concatenate([table, np.zeros_like(table[:1])]))
             self._totals.append(self._lay_out(self._kinds[size], size))
         self.layout[replica] = self._kinds[size]
-        self.arenas[replica] = _aligned(self._totals[self._kinds[size]], self.type)
+        self.arenas[replica] = zeros([self._totals[self._kinds[size]]], self.type)[0]
         self.pointers[replica] = self.arenas[replica].ctypes.data
         self.numbers[replica] = self._numbers(lowered)[replica]
         self.copy_in([replica])
@@ -226,11 +226,3 @@ class Arenas:
             view = self.value(replica, value)
             found[replica, :, : view.shape[1]] = view[:rows]
         return torch.from_numpy(found)
-
-
-def _aligned(count: int, kind: np.dtype[np.floating]) -> NDArray[np.floating]:
-    """Zeros that begin at a cache line."""
-    extra = ALIGNMENT_BYTES // kind.itemsize
-    block = np.zeros(count + extra, dtype=kind)
-    shift = (-block.ctypes.data % ALIGNMENT_BYTES) // kind.itemsize
-    return block[shift : shift + count]

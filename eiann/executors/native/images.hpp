@@ -72,7 +72,7 @@ template <typename T> void convolve(Replica<T>& r, const int32_t* o, std::vector
         xs.push_back(&p.kernels[size_t(k) * p.weights]);
         ys.push_back(&p.rows[size_t(k) * p.stride]);
       }
-      product<T>(xs, ys, p.image.data(), p.g.window(), p.stride, r.active);
+      product<T>(xs, ys, p.image.data(), p.g.window(), p.stride, r.active, r.columns);
       for (int k = 0; k < p.g.outputs(); ++k)
         std::copy_n(ys[k], p.g.pixels(), y + int64_t(group * p.g.outputs() + k) * p.g.pixels());
     }
@@ -96,7 +96,7 @@ template <typename T> void convolve_transposed(Replica<T>& r, const int32_t* o, 
       xs.push_back(&p.kernels[size_t(row) * width]);
       ys.push_back(&p.image[size_t(row) * p.stride]);
     }
-    product<T>(xs, ys, p.rows.data(), p.g.outputs(), p.stride, r.active);
+    product<T>(xs, ys, p.rows.data(), p.g.outputs(), p.stride, r.active, r.columns);
     p.g.each(group, [&](int row, int pixel, int64_t source) { y[source] += p.image[size_t(row) * p.stride + pixel]; });
   }
 }
@@ -110,14 +110,19 @@ template <typename T> void kernel_step(Replica<T>& r, const int32_t* o) {
   const T rate = r.numbers[o[1]];
   for (int group = 0; group < p.g.groups; ++group) {
     std::fill(p.kernels.begin(), p.kernels.end(), T(0));
-    std::vector<T> part(p.weights);
+    std::vector<T> parts(size_t(p.g.outputs()) * p.weights);
+    const std::vector<const T*> everywhere(p.g.outputs());
+    std::vector<const T*> us;
+    std::vector<T*> sums;
+    for (int c = 0; c < p.g.outputs(); ++c) {
+      us.push_back(&p.rows[size_t(c) * p.stride]);
+      sums.push_back(&parts[size_t(c) * p.weights]);
+    }
     for (int k = 0; k < count; ++k) {
       p.read_rows(r.value(pairs[1 + k]), group);
       p.gather(r.value(pairs[1 + count + k]), group);
-      for (int c = 0; c < p.g.outputs(); ++c) {
-        product_transposed<T>(&p.rows[size_t(c) * p.stride], part.data(), p.image.data(), p.g.window(), p.stride, T(1));
-        for (int i = 0; i < p.g.window(); ++i) p.kernels[size_t(c) * p.weights + i] += part[i];
-      }
+      product_transposed<T>(us, sums, everywhere, p.image.data(), p.g.window(), p.stride, T(1), r.active);
+      for (size_t i = 0; i < parts.size(); ++i) p.kernels[i] += parts[i];
     }
     for (int c = 0; c < p.g.outputs(); ++c) {
       T* w = r.weight(o[0]) + int64_t(group * p.g.outputs() + c) * p.g.window();

@@ -53,18 +53,25 @@ template <typename T> void execute(Replica<T>& r, const int32_t* code, const int
             xs.push_back(r.value(o[2 + count + k]) + int64_t(s) * r.row(o[2 + count + k]));
             ys.push_back(r.value(o[2 + k]) + int64_t(s) * r.row(o[2 + k]));
           }
-        product<T>(xs, ys, r.weight(w), r.layout.pre[w], padded<T>(r.layout.post[w]), r.active);
+        product<T>(xs, ys, r.weight(w), r.layout.pre[w], padded<T>(r.layout.post[w]), r.active, r.columns);
         break;
       }
       case MATVEC_T: {
-        // weight, factor or -1, count, dsts..., us...
+        // weight, factor or -1, count, dsts..., us..., values that are 0 where the product is not needed or -1...
         const int w = o[0], count = o[2];
         const T factor = o[1] < 0 ? T(1) : r.numbers[o[1]];
+        std::vector<const T*>& needed = r.needed;
+        xs.clear();
+        ys.clear();
+        needed.clear();
         for (int k = 0; k < count; ++k)
-          for (int s = 0; s < r.batch; ++s)
-            product_transposed<T>(r.value(o[3 + count + k]) + int64_t(s) * r.row(o[3 + count + k]),
-                                  r.value(o[3 + k]) + int64_t(s) * r.row(o[3 + k]), r.weight(w), r.layout.pre[w],
-                                  padded<T>(r.layout.post[w]), factor);
+          for (int s = 0; s < r.batch; ++s) {
+            const int y = o[3 + k], u = o[3 + count + k], where = o[3 + 2 * count + k];
+            xs.push_back(r.value(u) + int64_t(s) * r.row(u));
+            ys.push_back(r.value(y) + int64_t(s) * r.row(y));
+            needed.push_back(where < 0 ? nullptr : r.value(where) + int64_t(s) * r.row(where));
+          }
+        product_transposed<T>(xs, ys, needed, r.weight(w), r.layout.pre[w], padded<T>(r.layout.post[w]), factor, r.active);
         break;
       }
       case SUM: {

@@ -11,13 +11,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from eiann.executors.native.rewritten import Finish, FinishedBtsp, KernelStep, SourceProduct, UpdateRows
+from eiann.executors.native.needed import where_needed
+from eiann.executors.native.rewritten import Finish, FinishedBtsp, KernelStep, SourceProduct, UpdateRows, operands
 from eiann.executors.native.simplify import Simplified
 from eiann.program import ops
 from eiann.program.builder import NumberSource
 from eiann.program.compile import Program
 from eiann.program.criteria import CrossEntropyLoss
-from eiann.program.liveness import values_of
 from eiann.program.ops import Op, Value
 
 if TYPE_CHECKING:
@@ -98,19 +98,12 @@ def lower(network: Network, program: Program, simplified: Simplified, keep: Sequ
     """Write the code of a program for a batch of replicas."""
     lowered = Lowered(program, simplified)
     lowered.numbers = [network.number(source) for source in program.numbers]
-    writer = _Writer(network, lowered)
+    writer = _Writer(network, lowered, keep)
     for op in simplified.operations:
         name, arguments = FORMS[type(op)](writer, op)
         lowered.code += [CODES[name], len(arguments), *arguments]
     _place_values(lowered, keep)
     return lowered
-
-
-def operands(op: Op) -> list[Value]:
-    """Values that an operation reads or writes."""
-    if isinstance(op, FinishedBtsp):
-        return values_of(op.btsp)
-    return values_of(op)
 
 
 def _place_values(lowered: Lowered, keep: Sequence[str]) -> None:
@@ -147,9 +140,16 @@ def _place_values(lowered: Lowered, keep: Sequence[str]) -> None:
 class _Writer:
     """Turns operations into arguments of the interpreter."""
 
-    def __init__(self, network: Network, lowered: Lowered) -> None:
+    def __init__(self, network: Network, lowered: Lowered, keep: Sequence[str]) -> None:
         self.network = network
         self.lowered = lowered
+        self._needed = where_needed(network.architecture, lowered.simplified.operations)
+        for name in keep:
+            self._needed.pop(lowered.program.names[name], None)
+
+    def needed(self, value: Value) -> int:
+        """A value that is 0 wherever this one is not needed; -1 where it is needed everywhere."""
+        return self._needed.get(value, -1)
 
     def constant(self, values: list[float]) -> int:
         """A further number of each replica."""
@@ -228,8 +228,9 @@ def _btsp(writer: _Writer, op: FinishedBtsp) -> tuple[str, list[int]]:
 FORMS: dict[type[Op], Form] = {
     ops.Zero: lambda w, o: ("ZERO", [o.dst]),
     ops.Matvec: lambda w, o: ("MATVEC", [o.weight, len(o.xs), *o.dsts, *o.xs]),
-    ops.MatvecT: lambda w, o: ("MATVEC_T", [o.weight, -1, len(o.xs), *o.dsts, *o.xs]),
-    SourceProduct: lambda w, o: ("MATVEC_T", [o.weight, o.factor, len(o.xs), *o.dsts, *o.xs]),
+    ops.MatvecT: lambda w, o: ("MATVEC_T", [o.weight, -1, len(o.xs), *o.dsts, *o.xs, *map(w.needed, o.dsts)]),
+    SourceProduct: lambda w, o: (
+        "MATVEC_T", [o.weight, o.factor, len(o.xs), *o.dsts, *o.xs, *map(w.needed, o.dsts)]),
     ops.Sum: lambda w, o: ("SUM", [o.dst, len(o.terms), *o.terms]),
     ops.Leak: lambda w, o: ("LEAK", [o.dst, o.state, o.tau, len(o.terms), *o.terms]),
     ops.Activate: lambda w, o: (

@@ -12,41 +12,8 @@ namespace eiann {
 // How many bytes of weights are worked through for all columns before the next: half of a usual second-level cache.
 constexpr int64_t BLOCK_BYTES = 256 * 1024;
 
-// Positions of the set bits of a byte.
-struct Bits {
-  uint8_t position[256][8];
-  constexpr Bits() : position() {
-    for (int mask = 0; mask < 256; ++mask)
-      for (int bit = 0, found = 0; bit < 8; ++bit)
-        if (mask >> bit & 1) position[mask][found++] = uint8_t(bit);
-  }
-};
-inline constexpr Bits BITS;
-
-// Which units of one register are not silent in one of the columns.
-template <typename T> inline unsigned active_lanes(const T* const* xs, int columns, int j) {
-  auto any = load<T>(xs[0] + j) != T(0);
-  for (int c = 1; c < columns; ++c) any |= load<T>(xs[c] + j) != T(0);
-#if defined(__AVX__)
-  if constexpr (sizeof(T) == 4) return unsigned(__builtin_ia32_movmskps256(reinterpret_cast<typename Vector<T>::type>(any)));
-  else return unsigned(__builtin_ia32_movmskpd256(reinterpret_cast<typename Vector<T>::type>(any)));
-#else
-  unsigned mask = 0;
-  for (int k = 0; k < LANES<T>; ++k) mask |= unsigned(any[k] != 0) << k;
-  return mask;
-#endif
-}
-
-// Presynaptic units that are not silent in all of the columns; padding is silent.
-template <typename T> int find_active(const T* const* xs, int columns, int pre, int32_t* active) {
-  int count = 0;
-  for (int j = 0; j < pre; j += LANES<T>) {
-    const unsigned mask = active_lanes<T>(xs, columns, j);
-    for (int k = 0; k < LANES<T>; ++k) active[count + k] = j + BITS.position[mask][k];
-    count += __builtin_popcount(mask);
-  }
-  return count;
-}
+// From how many weights on it is looked at which units each column has.
+constexpr int64_t WORTH_A_LOOK = 16 * 1024;
 
 // ys += W xs for the given units, some columns and some vectors of postsynaptic units.
 template <typename T, int COLUMNS, int VECTORS>
@@ -105,15 +72,72 @@ template <typename T> void product_rows(const T* x, T* y, const T* w, int stride
   }
 }
 
-template <typename T> void product(const std::vector<const T*>& xs, const std::vector<T*>& ys, const T* w, int pre, int stride, std::vector<int32_t>& active) {
+// One column and some of its active units, for VECTORS registers of postsynaptic units.
+template <typename T, int VECTORS>
+inline void column_tile(const int32_t* units, const T* activities, int count, T* y, const T* w, int stride) {
+  typename Vector<T>::type sum[VECTORS];
+  for (int v = 0; v < VECTORS; ++v) sum[v] = load<T>(y + v * LANES<T>);
+  for (int k = 0; k < count; ++k) {
+    const T* row = w + int64_t(units[k]) * stride;
+    const T x = activities[k];
+    for (int v = 0; v < VECTORS; ++v) sum[v] = multiply_add(sum[v], load<T>(row + v * LANES<T>), x);
+  }
+  for (int v = 0; v < VECTORS; ++v) store<T>(y + v * LANES<T>, sum[v]);
+}
+
+template <typename T, int VECTORS>
+inline void column_rest(const int32_t* units, const T* activities, int count, T* y, const T* w, int stride, int vectors) {
+  if constexpr (VECTORS > 0) {
+    if (vectors == VECTORS) column_tile<T, VECTORS>(units, activities, count, y, w, stride);
+    else column_rest<T, VECTORS - 1>(units, activities, count, y, w, stride, vectors);
+  }
+}
+
+// Every column by itself: a tile of the weights stays in the first-level cache for all columns, and the next tile is fetched
+// meanwhile.
+template <typename T>
+void product_by_column(const Columns<T>& columns, const std::vector<T*>& ys, const T* w, int pre, int stride) {
+  constexpr int VECTORS = 8, ROWS = Columns<T>::ROWS, WIDTH = VECTORS * LANES<T>, LINE = 64 / sizeof(T);
+  const int n = int(ys.size()), share = (ROWS + n - 1) / n;
+  for (int block = 0; block < columns.blocks; ++block) {
+    const int begin = block * ROWS, rows = std::min(ROWS, pre - begin);
+    for (int post = 0; post < stride; post += WIDTH) {
+      const int vectors = std::min(VECTORS, (stride - post) / LANES<T>);
+      const bool at_end = post + WIDTH >= stride;
+      const T* ahead = w + (at_end ? int64_t(begin + rows) * stride : int64_t(begin) * stride + post + WIDTH);
+      const int rows_ahead = at_end ? std::min(ROWS, pre - begin - rows) : rows;
+      for (int c = 0; c < n; ++c) {
+        for (int j = c * share; j < std::min(rows_ahead, (c + 1) * share); ++j)
+          for (int i = 0; i < WIDTH; i += LINE) __builtin_prefetch(ahead + int64_t(j) * stride + i);
+        const int first = columns.begin(c, block), count = columns.begin(c, block + 1) - first;
+        if (count == 0) continue;
+        const int32_t* units = columns.units.data() + first;
+        const T* activities = columns.activities.data() + first;
+        if (vectors == VECTORS) column_tile<T, VECTORS>(units, activities, count, ys[c] + post, w + post, stride);
+        else column_rest<T, VECTORS - 1>(units, activities, count, ys[c] + post, w + post, stride, vectors);
+      }
+    }
+  }
+}
+
+template <typename T>
+void product(const std::vector<const T*>& xs, const std::vector<T*>& ys, const T* w, int pre, int stride, std::vector<int32_t>& active, Columns<T>& columns) {
   constexpr int MOST = 6;
   const int n = int(xs.size()), groups = (n + MOST - 1) / MOST, longest = pre + 2 * LANES<T>;
   for (T* y : ys) std::fill(y, y + stride, T(0));
   active.resize(std::max<size_t>(active.size(), size_t(groups) * longest + 2 * groups));
   int32_t *next = active.data() + size_t(groups) * longest, *end = next + groups;
+  int64_t work = 0;
   for (int g = 0; g < groups; ++g) {
+    const int size = std::min(MOST, n - g * MOST);
     next[g] = 0;
-    end[g] = find_active<T>(&xs[g * MOST], std::min(MOST, n - g * MOST), pre, active.data() + size_t(g) * longest);
+    end[g] = find_active<T>(&xs[g * MOST], size, 0, pre, active.data() + size_t(g) * longest);
+    work += int64_t(size) * end[g];
+  }
+  // Where columns by themselves have clearly less to add up than groups, whose columns all take the units that one of them has.
+  if (n > 1 && int64_t(pre) * stride >= WORTH_A_LOOK && columns.find(xs, pre) * 5 < work * 4) {
+    product_by_column(columns, ys, w, pre, stride);
+    return;
   }
   const bool whole = groups == 1 || int64_t(pre) * stride * int64_t(sizeof(T)) <= BLOCK_BYTES;
   const int rows = whole ? pre : int(std::max<int64_t>(32, BLOCK_BYTES / (stride * int64_t(sizeof(T)))));
@@ -146,21 +170,58 @@ template <typename T> inline T horizontal(typename Vector<T>::type v) {
   return v[0];
 }
 
-// Sums over the rows of some presynaptic units, as many at a time as keep the adders busy.
-template <typename T, int ROWS> inline void transposed_rows(const T* u, T* y, const T* row, int stride, T factor) {
-  typename Vector<T>::type sum[ROWS] = {};
+// Sums over the rows of some presynaptic units, as many rows and columns at a time as keep the adders busy.
+template <typename T, int ROWS, int COLUMNS>
+inline void transposed_tile(const T* const* us, T* const* ys, const T* w, const int32_t* units, int stride, T factor) {
+  const T* rows[ROWS];
+  for (int r = 0; r < ROWS; ++r) rows[r] = w + int64_t(units[r]) * stride;
+  typename Vector<T>::type sum[COLUMNS][ROWS] = {};
   for (int i = 0; i < stride; i += LANES<T>) {
-    const auto block = load<T>(u + i);
-    for (int r = 0; r < ROWS; ++r) sum[r] += load<T>(row + int64_t(r) * stride + i) * block;
+    typename Vector<T>::type block[COLUMNS];
+    for (int c = 0; c < COLUMNS; ++c) block[c] = load<T>(us[c] + i);
+    for (int r = 0; r < ROWS; ++r) {
+      const auto row = load<T>(rows[r] + i);
+      for (int c = 0; c < COLUMNS; ++c) sum[c][r] = multiply_add(sum[c][r], row, block[c]);
+    }
   }
-  for (int r = 0; r < ROWS; ++r) y[r] = horizontal<T>(sum[r]) * factor;
+  for (int c = 0; c < COLUMNS; ++c)
+    for (int r = 0; r < ROWS; ++r) ys[c][units[r]] = horizontal<T>(sum[c][r]) * factor;
 }
 
-template <typename T> void product_transposed(const T* u, T* y, const T* w, int pre, int stride, T factor) {
-  int j = 0;
-  for (; j + 8 <= pre; j += 8) transposed_rows<T, 8>(u, y + j, w + int64_t(j) * stride, stride, factor);
-  for (; j < pre; ++j) transposed_rows<T, 1>(u, y + j, w + int64_t(j) * stride, stride, factor);
-  for (const int end = padded<T>(pre); j < end; ++j) y[j] = 0;
+template <typename T, int COLUMNS>
+inline void transposed_rows(const T* const* us, T* const* ys, const T* w, const int32_t* units, int count, int stride, T factor) {
+  int k = 0;
+  for (; k + 8 / COLUMNS <= count; k += 8 / COLUMNS) transposed_tile<T, 8 / COLUMNS, COLUMNS>(us, ys, w, units + k, stride, factor);
+  if (COLUMNS == 1)
+    for (; k + 4 <= count; k += 4) transposed_tile<T, 4, COLUMNS>(us, ys, w, units + k, stride, factor);
+  for (; k < count; ++k) transposed_tile<T, 1, COLUMNS>(us, ys, w, units + k, stride, factor);
+}
+
+// ys = factor W^T us, for the presynaptic units that are not silent in needed (null: for all), 0 for the others. A few rows at a
+// time for all columns, so that they come from memory once.
+template <typename T>
+void product_transposed(const std::vector<const T*>& us, const std::vector<T*>& ys, const std::vector<const T*>& needed, const T* w, int pre, int stride,
+                        T factor, std::vector<int32_t>& units) {
+  constexpr int BLOCK = 32;
+  units.resize(std::max<size_t>(units.size(), BLOCK + 2 * LANES<T>));
+  for (size_t c = 0; c < us.size(); ++c) std::fill(ys[c], ys[c] + padded<T>(pre), T(0));
+  for (int begin = 0; begin < pre; begin += BLOCK) {
+    const int end = std::min(pre, begin + BLOCK);
+    for (size_t c = 0; c < us.size(); ++c) {
+      if (needed[c]) {
+        const int count = find_active<T>(&needed[c], 1, begin, end, units.data());
+        transposed_rows<T, 1>(&us[c], &ys[c], w, units.data(), count, stride, factor);
+        continue;
+      }
+      std::iota(units.begin(), units.begin() + (end - begin), begin);
+      if (c + 1 < us.size() && !needed[c + 1]) {
+        transposed_rows<T, 2>(&us[c], &ys[c], w, units.data(), end - begin, stride, factor);
+        ++c;
+      } else {
+        transposed_rows<T, 1>(&us[c], &ys[c], w, units.data(), end - begin, stride, factor);
+      }
+    }
+  }
 }
 
 template <typename T> bool silent(const T* x, int n) {

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from eiann.program import ops
+from eiann.program.liveness import values_of
 from eiann.program.ops import Number, Op, Value, Weight
 
 
@@ -56,3 +57,10 @@ class SourceProduct(Op):
     weight: Weight
     xs: tuple[Value, ...]
     factor: Number
+
+
+def operands(op: Op) -> list[Value]:
+    """Values that an operation reads or writes."""
+    if isinstance(op, FinishedBtsp):
+        return values_of(op.btsp)
+    return values_of(op)

@@ -145,7 +145,7 @@ template <typename T> void update_rows(Replica<T>& r, const int32_t* o) {
   if (n == 0) return;
   find_runs<T>(us, n, stride, r.runs);
   r.active.resize(std::max<size_t>(r.active.size(), pre + 2 * LANES<T>));
-  const int rows = find_active<T>(xs, n, pre, r.active.data());
+  const int rows = find_active<T>(xs, n, 0, pre, r.active.data());
   T* weights = r.weight(w);
   for (int a = 0; a < rows; ++a) {
     const int j = r.active[a];

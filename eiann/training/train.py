@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from eiann.network.network import Network
 
 Progress = Callable[[int, int], None]
+logger = logging.getLogger(__name__)
 
 
 def train(
@@ -83,6 +85,7 @@ def train(
     order = sample_orders(dataset, data_seeds, steps, epochs, batch_size)
     total = order.shape[1] // batch_size
     chosen, reason = choose_executor(executor, network, batch_size)
+    logger.info("executor %s", reason)
     val_steps = interval_steps(val_interval, total) if validation is not None else ()
     if validation is not None:
         check_fit(network, validation)

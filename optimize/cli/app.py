@@ -5,7 +5,8 @@ from __future__ import annotations
 import errno
 import sys
 from collections.abc import Sequence
-from typing import Final
+from importlib import metadata
+from typing import Annotated, Final
 
 import typer
 from typer.exceptions import TyperException
@@ -28,6 +29,23 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+
+def _show_version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"eiann {metadata.version('eiann')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", help="Say which version this is.", is_eager=True, callback=_show_version)
+    ] = False,
+) -> None:
+    """Options before the command."""
+
+
 for family in (train, check, spaces, search, look, analyze, report, again, jobs, moving):
     family.add_to(app)
 

@@ -12,6 +12,7 @@ from optimize.cli.options import STUDIES, StudiesOption, StudyArgument, study_pa
 
 if TYPE_CHECKING:
     import pandas as pd
+    from rich.table import Table as Grid
 
     from optimize.study import Study
 
@@ -83,7 +84,9 @@ def best(
     if chosen.empty:
         raise UserError(f"study {opened.name!r} has no complete trial yet")
     out = console()
-    out.print(best_table(chosen, opened, params=params))
+    out.print(best_table(chosen, opened))
+    if params:
+        out.print(_parameter_table(chosen))
     if export is not None:
         number = int(chosen.iloc[0]["number"])
         export_trial(opened, number, export)
@@ -111,16 +114,26 @@ def table(
     typer.echo(f"{len(data)} {which} written to {out}")
 
 
-def best_table(trials: pd.DataFrame, study: Study, *, params: bool = False) -> object:
-    """The columns of good trials that people look at."""
-    from optimize.cli.show import frame
+def best_table(trials: pd.DataFrame, study: Study) -> Grid:
+    """The columns of good trials that people look at: features in their own units, from which objectives follow."""
+    from optimize.cli.show import grid
 
-    objectives = [f"objectives.{name}" for name in study.spec.evaluation.objectives]
-    features = [f"features.{name}" for name in study.spec.evaluation.measured]
-    shown = ["number", *objectives, *features, "instances_ok"]
-    if params:
-        shown += [name for name in trials.columns if name.startswith("params.")]
-    return frame(trials, shown)
+    evaluation = study.spec.evaluation
+    heads = {"number": "trial"}
+    for name in evaluation.measured:
+        spec = evaluation.objectives.get(name)
+        heads[f"features.{name}"] = name if spec is None or spec.aggregate == "mean" else f"{spec.aggregate} {name}"
+    heads["instances_ok"] = "instances ok"
+    return grid(tuple(heads.values()), trials[list(heads)].itertuples(index=False))
+
+
+def _parameter_table(trials: pd.DataFrame) -> Grid:
+    """A row for each parameter: there are more of them than of trials."""
+    from optimize.cli.show import grid
+
+    names = [name for name in trials.columns if name.startswith("params.")]
+    heads = ["parameter", *(f"trial {number}" for number in trials["number"])]
+    return grid(heads, [(name.removeprefix("params."), *trials[name]) for name in names])
 
 
 def _show_study(study: Study) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -141,12 +143,11 @@ def optimize(
             show_forecast_of_plan(plan, console(), storage=storage)
         return
 
-    from optimize.tune.cluster import ray_cluster
     from optimize.tune.stopping import Stop
 
     with (
         Stop(grace=grace_seconds, after=stop_after).listening() as stop,
-        ray_cluster(plan.resources(), address) as slots,
+        _ray(plan.resources(), address) as slots,
     ):
         study = plan.create(chosen, studies, storage=storage, seed=seed, slots=slots.packs)
         _run(study, slots, stop)
@@ -165,7 +166,6 @@ def resume(
 ) -> None:
     """Go on with a study after any stop, to its total budget of trials. Exit codes are those of "optimize"."""
     from optimize.study import Resources, Study
-    from optimize.tune.cluster import ray_cluster
     from optimize.tune.stopping import Stop
 
     opened = Study.open(study_path(study, studies))
@@ -173,8 +173,20 @@ def resume(
     changes = {key: value for key, value in given.items() if value is not None}
     resources = Resources.model_validate({**opened.spec.resources.model_dump(), **changes})
     stop = Stop(grace=grace_seconds, after=stop_after)
-    with stop.listening(), ray_cluster(resources, address) as slots:
+    with stop.listening(), _ray(resources, address) as slots:
         _run(opened, slots, stop, resources=resources, trials=trials)
+
+
+@contextmanager
+def _ray(resources: Resources, address: str | None) -> Iterator[Slots]:
+    """A Ray cluster for the time of the block; in a terminal one sees what takes so long at the start."""
+    from optimize.cli.show import console
+    from optimize.tune.cluster import ray_cluster
+
+    with ExitStack() as stack:
+        with console().status("starting Ray" if address is None else "joining Ray"):
+            slots = stack.enter_context(ray_cluster(resources, address))
+        yield slots
 
 
 def _run(

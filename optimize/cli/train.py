@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from enum import StrEnum
@@ -42,7 +43,7 @@ def train(
     executor: ExecutorOption = None,
     dtype: Annotated[Dtype | None, typer.Option("--dtype", help="float32 or float64.")] = None,
     plots: Annotated[bool, typer.Option("--plots", help="Also write pictures of the network, PNG and PDF.")] = False,
-    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Say which executor ran, and why.")] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Say which executor runs, and why.")] = False,
 ) -> None:
     """Train replicas of a network and write weights, history, learning curves and, with --plots, all pictures.
 
@@ -73,9 +74,9 @@ def train(
     folder = out or Path("runs") / fitting_name(Path("runs"), network.stem)
     check_free_folder(folder)
     screen = console()
-    with progress_bar(f"{len(run.seeds)} replicas", screen) as progress:
+    with _messages(screen if verbose else None), progress_bar(f"{len(run.seeds)} replicas", screen) as progress:
         done = train_network(file.network, run, progress)
-    if verbose or done.history.fell_back:
+    if done.history.fell_back and not verbose:
         screen.print(f"executor {done.history.executor_reason}", markup=False, soft_wrap=True)
     _show(done, run, screen)
     compared = reproduction(file, run, done)
@@ -86,6 +87,33 @@ def train(
             screen.print(f"recorded objectives {compared.recorded}, now {compared.objectives}", markup=False)
     write_run(folder, file, run, done, pictures=plots)
     screen.print(f"written to {folder}", markup=False)
+
+
+@contextmanager
+def _messages(screen: Console | None) -> Iterator[None]:
+    """What the model's code has to say on its way, as lines in a terminal; nothing without one."""
+    if screen is None:
+        yield
+        return
+    handler = _Lines(screen)
+    logger = logging.getLogger("eiann")
+    before = logger.level
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(before)
+
+
+class _Lines(logging.Handler):
+    def __init__(self, screen: Console) -> None:
+        super().__init__()
+        self._screen = screen
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._screen.print(record.getMessage(), markup=False, soft_wrap=True)
 
 
 @contextmanager

@@ -11,6 +11,8 @@ from typing import Any, Final, Self, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
+from eiann.config.places import Origins
+from eiann.config.validation import config_error
 from eiann.config.yaml_source import load_yaml
 from eiann.errors import ConfigError, UserError
 from optimize import samplers
@@ -86,6 +88,9 @@ class Plan:
             loaded = loaded.with_early(
                 _rule(Stopping, given.stopping, stopping, "--stopping"), _rule(Race, given.race, race, "--race")
             )
+        early = loaded.document.race
+        if early is not None and early.first > len(loaded.instances):
+            raise ConfigError(f"found {early.first}; there are {len(loaded.instances)} instances", ("race", "first"))
         wanted = sampler or loaded.sampler or NamedWithOptions(name=samplers.DEFAULT)
         if sampler is None and sampler_options:
             wanted = NamedWithOptions(name=wanted.name, options={**wanted.options, **sampler_options})
@@ -275,10 +280,8 @@ def _rule(kind: type[Rule], known: Rule | None, changes: dict[str, Any] | None, 
     try:
         return kind.model_validate(data)
     except ValidationError as error:
-        problem = error.errors()[0]
-        where = ".".join(str(part) for part in problem["loc"])
-        words = problem["msg"].removeprefix("Value error, ")
-        raise UserError(f"{option}: found {changes}; {where}{': ' if where else ''}{words}") from error
+        problem = config_error(error, kind, Origins())
+        raise UserError(f"{option}: {problem}") from error
 
 
 def _positive(value: float | None, option: str, default: float) -> float:

@@ -89,6 +89,8 @@ def _message(details: ErrorDetails, model: type[BaseModel], path: KeyPath) -> st
     found = f"found {shorten(details['input'])}"
     if kind == "wrong":
         return str(context["message"])
+    if kind == "value_error":
+        return str(context["error"])
     if kind == "extra_forbidden":
         return f"unknown key; {did_you_mean(str(path[-1]), _keys_at(model, path[:-1]))}"
     if kind == "missing":

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from importlib import metadata
 from pathlib import Path
 
 import pandas as pd
@@ -145,3 +146,18 @@ def test_every_command_has_help_with_an_example() -> None:
         "reevaluate",
     ):
         assert f"eiann {command}" in eiann(command, "--help").stdout, command
+
+
+def test_it_says_its_version() -> None:
+    assert eiann("--version").stdout == f"eiann {metadata.version('eiann')}\n"
+
+
+def test_verbose_training_says_the_executor_before_the_result(tmp_path: Path) -> None:
+    network = tmp_path / "net.yaml"
+    network.write_text(
+        "layer_config: {Input: {E: {size: 2}}, Output: {E: {size: 4}}}\n"
+        "projection_config: {Output: {E: {Input: {E: {learning_rule: Backprop}}}}}\n"
+        "training_kwargs: {learning_rate: 0.1}\n"
+    )
+    said = eiann("train", str(network), "--data", "spiral", "--steps", "20", "-v", "--out", str(tmp_path / "out"))
+    assert said.stdout.index("executor native: the fastest") < said.stdout.index("accuracy")

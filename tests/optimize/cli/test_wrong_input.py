@@ -59,6 +59,13 @@ CASES: dict[str, tuple[list[str], list[str]]] = {
     ),
     "an option without value": (["optimize", "toy.yaml", "--sampler-option", "startup"], ["KEY=VALUE"]),
     "a sampler for one objective": (["optimize", "toy.yaml", "--sampler", "cmaes"], ["cmaes", "2 objectives"]),
+    "a rule of the race that there is not": (
+        ["optimize", "toy.yaml", "--race", "frist=2"],
+        ["--race", "frist", "first"],
+    ),
+    "a race in words": (["optimize", "toy.yaml", "--race", "first=two"], ["--race", "first", "whole number"]),
+    "a race over more instances": (["optimize", "toy.yaml", "--race", "first=9"], ["race.first", "9", "2 instances"]),
+    "rungs that go down": (["optimize", "toy.yaml", "--stopping", "samples=0.9,0.2"], ["--stopping: found samples"]),
     "no points": (["optimize", "toy.yaml", "--sampler", "points"], ["--points"]),
     "an unknown point": (["optimize", "toy.yaml", "--points", "x1"], ["x1"]),
     "a point out of bounds": (["optimize", "toy.yaml", "--points", "points.yaml"], ["rate", "5"]),

@@ -252,15 +252,11 @@ def _points_of_table(path: Path) -> list[Point]:
 
 
 def _try_one_step(space: SearchSpace, executor: str) -> None:
-    from eiann.training import interval_steps
     from optimize.objective import EvaluationSettings
-    from optimize.objective.evaluate import evaluate_replicas, load_data
+    from optimize.objective.evaluate import check_steps, evaluate_replicas
 
     run = space.run
-    samples = len(load_data(space.data).train)
-    if run.steps > samples:
-        raise ConfigError(f"found {run.steps}; {space.data.name} has {samples} training samples", ("run", "steps"))
-    interval_steps(run.val_interval, run.steps * run.epochs)
+    check_steps(run, space.data)
     short = run.model_copy(update={"steps": 1, "epochs": 1, "val_interval": (0, -1, 1)})
     settings = EvaluationSettings.of(space, executor=executor).model_copy(update={"run": short})
     start = next(iter(space.starting_points.values()), None)

@@ -22,7 +22,7 @@ import eiann
 from eiann.errors import UserError
 from optimize.files import TEMPORARY, write_text
 from optimize.objective import EvaluationSettings, InstanceOutcome, Seeds
-from optimize.objective.evaluate import evaluate_replicas, held_out_data
+from optimize.objective.evaluate import check_steps, evaluate_replicas, held_out_data
 from optimize.results import write_table
 from optimize.results.best import any_trial
 from optimize.space.document import NamedWithOptions
@@ -44,7 +44,7 @@ class ReevaluationProvenance(BaseModel):
         schema_version: of this file.
         study, study_id: whose trials.
         computed: when it ended, UTC.
-        chosen: how the trials were chosen: ``top 5 by accuracy``.
+        chosen: how the trials were chosen: ``top 5 by accuracy``, or ``given`` by number.
         trials: their numbers, the best first.
         params: of each of them, searched and fixed, by number.
         seeds: (network seed, data seed) of the fresh instances.
@@ -143,9 +143,12 @@ def reevaluations(study: Study) -> list[Path]:
 def reevaluate(
     study: Study,
     *,
-    top: int,
     fresh_seeds: int,
+    top: int = 5,
     by: str | None = None,
+    trials: Sequence[int] = (),
+    steps: int | None = None,
+    epochs: int | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Reevaluation:
     """Train the best trials on fresh seeds and measure them on held-out data.
@@ -154,37 +157,49 @@ def reevaluate(
     that was validated on, points made anew (see ``held_out_data``). Failed instances, which did not stay finite or were
     rejected by the space, count in ``failed`` and ``failed_share`` and nowhere else.
 
+    Args:
+        study: with complete trials.
+        fresh_seeds: instances for each trial.
+        top, by: the best trials, by an objective or by Pareto rank.
+        trials: numbers of trials, instead of the best.
+        steps, epochs: train longer or shorter than the study did.
+        progress: is told finished and all training steps.
+
     Raises:
-        UserError: there is no complete trial, or there are no further seeds.
+        UserError: there is no complete trial or no such one, there are no further seeds, or too few training samples.
     """
-    best = study.best(top, by)
+    best = _chosen(study, trials) if trials else study.best(top, by)
     if best.empty:
         raise UserError(f"study {study.name!r} has no complete trial yet")
     spec = study.spec
-    seeds = spec.search_space.with_fresh_instances(fresh_seeds).instances
+    space = spec.search_space
+    changes = {name: value for name, value in (("steps", steps), ("epochs", epochs)) if value is not None}
+    run_settings = space.with_run(**changes).run
+    check_steps(run_settings, space.data)
+    settings = spec.evaluation.model_copy(update={"run": run_settings})
+    seeds = space.with_fresh_instances(fresh_seeds).instances
     numbers = [int(number) for number in best["number"]]
     rows = [any_trial(study, number) for number in numbers]
     run = evaluate_replicas(
-        [spec.search_space.apply(row.params) for row in rows for _ in seeds],
+        [space.apply(row.params) for row in rows for _ in seeds],
         [pair for _ in rows for pair in seeds],
-        spec.evaluation,
+        settings,
         progress,
     )
-    held_out = held_out_data(spec.evaluation.data)
+    held_out = held_out_data(settings.data)
     measured = eiann.evaluate(run.network, held_out, run.history.executor)
-    instances = _instance_rows(numbers, seeds, run.outcomes, measured, spec.evaluation)
+    instances = _instance_rows(numbers, seeds, run.outcomes, measured, settings)
     selected = dict(zip(numbers, best["features.accuracy"], strict=True))
     summary = [_summary(number, selected[number], instances[instances["number"] == number]) for number in numbers]
-    settings = spec.evaluation
     provenance = ReevaluationProvenance(
         study=spec.name,
         study_id=spec.study_id,
         computed=datetime.now(UTC),
-        chosen=f"top {top} by {by or 'Pareto rank'}",
+        chosen="given" if trials else f"top {top} by {by or 'Pareto rank'}",
         trials=tuple(numbers),
-        params={row.number: {**spec.search_space.fixed, **row.params} for row in rows},
+        params={row.number: {**space.fixed, **row.params} for row in rows},
         seeds=seeds,
-        selected_on=spec.search_space.instances,
+        selected_on=space.instances,
         data=settings.data,
         held_out={"name": held_out.name, "samples": len(held_out)},
         steps=settings.run.steps,
@@ -196,6 +211,16 @@ def reevaluate(
         git=git_commit(),
     )
     return Reevaluation(pd.DataFrame(summary), instances, provenance)
+
+
+def _chosen(study: Study, numbers: Sequence[int]) -> pd.DataFrame:
+    """Rows of some trials in the order in which they are asked for."""
+    trials = study.trials()
+    complete = trials[trials["state"] == "COMPLETE"].set_index("number", drop=False)
+    missing = [number for number in numbers if number not in complete.index]
+    if missing:
+        raise UserError(f"study {study.name!r} has no complete trial {missing[0]}")
+    return complete.loc[list(dict.fromkeys(numbers))]
 
 
 def bootstrap_mean(values: npt.NDArray[np.float64]) -> tuple[float, float]:

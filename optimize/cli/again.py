@@ -67,6 +67,13 @@ def reevaluate(
     top: Annotated[int, typer.Option("--top", min=1, help="How many of the best trials.")] = 5,
     fresh_seeds: Annotated[int, typer.Option("--fresh-seeds", min=1, help="Instances for each, with new seeds.")] = 10,
     by: Annotated[str | None, typer.Option("--by", help="Objective; left out, by Pareto rank.")] = None,
+    trial: Annotated[
+        list[int] | None, typer.Option("--trial", help="This trial instead of the best; repeatable.")
+    ] = None,
+    steps: Annotated[
+        int | None, typer.Option("--steps", min=1, help="Training steps of an epoch; left out, the study's.")
+    ] = None,
+    epochs: Annotated[int | None, typer.Option("--epochs", min=1, help="Epochs; left out, the study's.")] = None,
     out: Annotated[Path | None, typer.Option("--out", help="Also write the instances: .parquet or .csv.")] = None,
     studies: StudiesOption = STUDIES,
 ) -> None:
@@ -81,8 +88,18 @@ def reevaluate(
         check_table_path(out)
     opened = Study.open(study_path(study, studies))
     screen = console()
-    with progress_bar(f"{top} trials x {fresh_seeds} seeds", screen) as progress:
-        done = measure(opened, top=top, fresh_seeds=fresh_seeds, by=by, progress=progress)
+    chosen = tuple(trial or ())
+    with progress_bar(f"{len(chosen) or top} trials x {fresh_seeds} seeds", screen) as progress:
+        done = measure(
+            opened,
+            top=top,
+            fresh_seeds=fresh_seeds,
+            by=by,
+            trials=chosen,
+            steps=steps,
+            epochs=epochs,
+            progress=progress,
+        )
     shown = [
         "number",
         "selected_accuracy",

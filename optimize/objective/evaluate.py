@@ -10,9 +10,11 @@ import torch
 
 import eiann
 from eiann.data import Dataset, DataSets
+from eiann.errors import ConfigError
+from eiann.training import interval_steps
 from optimize.objective.features import InstanceOutcome, Seeds, instance_outcomes
 from optimize.objective.settings import EvaluationSettings
-from optimize.space.document import NamedWithOptions
+from optimize.space.document import NamedWithOptions, RunSettings
 
 Progress = Callable[[int, int], None]
 
@@ -94,6 +96,18 @@ def held_out_data(data: NamedWithOptions) -> Dataset:
 def load_data(data: NamedWithOptions) -> DataSets:
     """A data set by name and options, loaded once in a process."""
     return _loaded(data.model_dump_json())
+
+
+def check_steps(run: RunSettings, data: NamedWithOptions) -> None:
+    """Whether a data set is large enough for a run, and the run long enough for its validations.
+
+    Raises:
+        UserError: it is not.
+    """
+    samples = len(load_data(data).train)
+    if run.steps > samples:
+        raise ConfigError(f"found {run.steps}; {data.name} has {samples} training samples", ("run", "steps"))
+    interval_steps(run.val_interval, run.steps * run.epochs)
 
 
 @lru_cache(maxsize=4)

@@ -128,6 +128,19 @@ def test_reevaluation_uses_other_seeds_and_held_out_data(study: Study) -> None:
     assert row["median_low"] <= row["median"] <= row["median_high"]
 
 
+def test_given_trials_are_trained_longer_than_the_study_did(study: Study) -> None:
+    done = reevaluate(study, trials=[1, 0], fresh_seeds=2, steps=80, epochs=2)
+    assert list(done.trials["number"]) == [1, 0]
+    assert (done.provenance.steps, done.provenance.epochs, done.provenance.chosen) == (80, 2, "given")
+    again = reevaluate(study, trials=[1], fresh_seeds=2)
+    assert again.provenance.steps == study.spec.evaluation.run.steps
+    assert set(again.instances["held_out_loss"]) != set(done.instances["held_out_loss"][:2])
+    with pytest.raises(UserError, match="no complete trial 99"):
+        reevaluate(study, trials=[99], fresh_seeds=2)
+    with pytest.raises(UserError, match="training samples"):
+        reevaluate(study, fresh_seeds=2, steps=10**6)
+
+
 def test_a_reevaluation_is_kept_with_what_it_was_computed_from(study: Study) -> None:
     done = reevaluate(study, top=2, fresh_seeds=3)
     folders = [done.write(study), done.write(study)]

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from optimize.study import Study
 
 
+_COLUMNS: Final = ("study", "trials", "of", "failed", "running", "interrupted", "driver", "space")
 _JOB_COLUMNS: Final = ("job", "state", "submitted", "detail")
 
 
@@ -49,12 +50,17 @@ def status(
         if count:
             typer.echo(_summary(opened)[1])
             return
-        _show_study(opened)
-        if jobs := job_rows(opened.folder.path.parent, opened.name):
-            out.print(grid(_JOB_COLUMNS, jobs))
+        try:
+            _show_study(opened)
+        finally:  # a job runs on while its study's database is out of reach from here
+            if jobs := job_rows(opened.folder.path.parent, opened.name):
+                out.print(grid(_JOB_COLUMNS, jobs))
         return
-    rows = [_summary(Study.open(path.parent)) for path in sorted(studies.glob("*/spec.yaml"))]
-    out.print(grid(("study", "trials", "of", "failed", "running", "driver", "space"), rows) if rows else "no studies")
+    rows, unread = _summaries(studies)
+    if rows or not unread:
+        out.print(grid(_COLUMNS, rows) if rows else "no studies")
+    for line in unread:
+        out.print(line, markup=False)
     if jobs := job_rows(studies):
         out.print(grid(_JOB_COLUMNS, jobs))
 
@@ -130,7 +136,9 @@ def _show_study(study: Study) -> None:
     spec = study.spec
     trials = study.trials()
     row = _summary(study)
-    out.print(grid(("study", "trials", "of", "failed", "running", "driver", "space"), [row]))
+    out.print(grid(_COLUMNS, [row]))
+    if interrupted := row[_COLUMNS.index("interrupted")]:
+        out.print(f"{interrupted} trials were interrupted; the next run of the study takes them up as they are")
     out.print(
         f"{study.folder.path}: {spec.sampler.name} over {len(spec.search_space.searched)} parameters, "
         f"{len(spec.search_space.instances)} instances, created {spec.created:%Y-%m-%d %H:%M} UTC",
@@ -144,11 +152,28 @@ def _show_study(study: Study) -> None:
         out.print(f"failed: {reason}", markup=False)
 
 
+def _summaries(studies: Path) -> tuple[list[tuple[object, ...]], list[str]]:
+    """A row for each study, and a line for each that cannot be read: it must not hide the others."""
+    from eiann.errors import UserError
+    from optimize.study import Study
+
+    rows, unread = [], []
+    for path in sorted(studies.glob("*/spec.yaml")):
+        try:
+            rows.append(_summary(Study.open(path.parent)))
+        except UserError as error:
+            unread.append(f"study {path.parent.name}: {error}")
+    return rows, unread
+
+
 def _summary(study: Study) -> tuple[object, ...]:
     from optimize.study.lease import holder
 
     counts = study.trials()["state"].value_counts()
-    failed, running = int(counts.get("FAIL", 0)), int(counts.get("RUNNING", 0))
-    ended = int(counts.sum()) - running - int(counts.get("WAITING", 0))
+    failed, begun = int(counts.get("FAIL", 0)), int(counts.get("RUNNING", 0))
+    ended = int(counts.sum()) - begun - int(counts.get("WAITING", 0))
     space = study.spec.space.get("name", "")
-    return study.name, ended, study.budget, failed, running, holder(study.storage) or "none", space
+    driver = holder(study.storage)
+    # A trial that nobody drives stays as it was begun, until a driver takes it up again.
+    running, interrupted = (0, begun) if driver is None else (begun, 0)
+    return study.name, ended, study.budget, failed, running, interrupted, driver or "none", space

@@ -40,13 +40,23 @@ def status(
     studies: StudiesOption = STUDIES,
 ) -> None:
     """Show how far studies and submitted jobs are."""
+    from eiann.errors import UserError
     from optimize.cli.jobs import job_rows
     from optimize.cli.show import console, grid
     from optimize.study import Study
 
     out = console()
     if study is not None:
-        opened = Study.open(study_path(study, studies))
+        try:
+            path = study_path(study, studies)
+        except UserError:  # a job that waits in a queue has made no study yet; that of a remote one lies there
+            where = Path(study) if Path(study).parent != Path() else studies / study
+            jobs = [] if count else job_rows(where.parent, where.name)
+            if not jobs:
+                raise
+            out.print(grid(_JOB_COLUMNS, jobs))
+            return
+        opened = Study.open(path)
         if count:
             typer.echo(_summary(opened)[1])
             return

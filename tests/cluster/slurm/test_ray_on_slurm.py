@@ -135,7 +135,8 @@ class Lab:
     def figures(self, name: str, case: str) -> None:
         """Seconds from the submission to the first trial and to the end, for who runs the tests with ``-s``."""
         status = self.jobs.find(name).status()
-        first = pd.to_datetime(self.trials(name)["finished"], utc=True).min()
+        finished = pd.to_datetime(self.trials(name)["finished"], utc=True)
+        first = finished[finished > status.submitted].min()  # of this submission
         assert status.ended is not None
         seconds = {
             "first_trial": (first.to_pydatetime() - status.submitted).total_seconds(),

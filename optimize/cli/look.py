@@ -13,6 +13,7 @@ from optimize.cli.options import STUDIES, StudiesOption, StudyArgument, study_pa
 if TYPE_CHECKING:
     import pandas as pd
 
+    from eiann.errors import UserError
     from optimize.study import Study
 
 
@@ -165,15 +166,32 @@ def _show_study(study: Study) -> None:
 def _summaries(studies: Path) -> tuple[list[tuple[object, ...]], list[str]]:
     """A row for each study, and a line for each that cannot be read: it must not hide the others."""
     from eiann.errors import UserError
-    from optimize.study import Study
 
     rows, unread = [], []
+    silent: dict[str, UserError] = {}
     for path in sorted(studies.glob("*/spec.yaml")):
         try:
-            rows.append(_summary(Study.open(path.parent)))
+            rows.append(_row(path.parent, silent))
         except UserError as error:
             unread.append(f"study {path.parent.name}: {error}")
     return rows, unread
+
+
+def _row(folder: Path, silent: dict[str, UserError]) -> tuple[object, ...]:
+    """``silent``: storages that did not answer, by URL. They are not asked again: behind a firewall that takes long."""
+    from optimize.study import Study
+    from optimize.study.opening import StorageUnreachableError
+
+    study = Study.open(folder)
+    url = study.spec.storage
+    if url in silent:
+        raise silent[url]
+    try:
+        return _summary(study)
+    except StorageUnreachableError as error:
+        if url is not None:
+            silent[url] = error
+        raise
 
 
 def _summary(study: Study) -> tuple[object, ...]:

@@ -37,6 +37,10 @@ _RESTARTING: Final = ("terminating connection", "shutting down", "starting up", 
 Opened = TypeVar("Opened")
 
 
+class StorageUnreachableError(UserError):
+    """Nothing answers at a storage's URL, or what answers refuses: the same for every study that is stored there."""
+
+
 def open_storage(url: str, study_name: str, *, patience: float = PATIENCE_S) -> TrialStorage:
     """Open a storage by URL.
 
@@ -47,8 +51,8 @@ def open_storage(url: str, study_name: str, *, patience: float = PATIENCE_S) -> 
         patience: seconds to wait for a server that stops answering later.
 
     Raises:
-        UserError: there is no such kind of storage, it cannot be reached, the URL has a password, or others may read
-            the file with it.
+        StorageUnreachableError: there is no such kind of storage, or it cannot be reached.
+        UserError: the URL has a password, or others may read the file with it.
     """
     check_url(url)
     optuna.logging.set_verbosity(optuna.logging.WARNING)
@@ -200,5 +204,5 @@ def _reach(url: str, opening: Callable[[], Opened], patience: float = 0.0) -> Op
             reason = reason_of(error)
             restarting = restarting or any(words in reason for words in _RESTARTING)
             if not restarting or time.monotonic() > deadline:
-                raise UserError(f"storage {without_password(url)}: {reason}") from error
+                raise StorageUnreachableError(f"storage {without_password(url)}: {reason}") from error
             time.sleep(ASK_AGAIN_S)

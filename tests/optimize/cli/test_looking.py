@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import json
+import socket
+import threading
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
+import yaml
 from safetensors.torch import load_file
 
 from cluster import HereProfile, HereRunner, JobSpec
@@ -79,6 +83,31 @@ def test_a_study_whose_storage_is_out_of_reach_hides_no_other_and_no_job(
     assert reason in said.err
     assert "submitted" in said.out
     until_ended(runner, "gone")
+
+
+def test_a_server_that_is_no_database_is_asked_once_for_all_its_studies(make_study: MakeStudy, capsys: Captured) -> None:
+    asked: list[int] = []
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def answer() -> None:  # as no database does
+            with suppress(OSError):
+                while True:
+                    with server.accept()[0] as caller:
+                        asked.append(len(caller.recv(8)))
+                        caller.sendall(b"HTTP/1.1 400 Bad Request")
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        url = f"postgresql://lab@127.0.0.1:{server.getsockname()[1]}/studies"
+        for name in ("one", "two", "three"):
+            spec = make_study(name=name).folder.spec
+            spec.write_text(yaml.safe_dump(yaml.safe_load(spec.read_text()) | {"storage": url}))
+        assert run(["status"]) == 0
+        server.shutdown(socket.SHUT_RDWR)
+        thread.join()
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.partition(f": storage {url}: ")[0] for line in lines] == ["study one", "study three", "study two"]
+    assert len(asked) == 1
 
 
 def test_status_without_any_study(capsys: Captured) -> None:

@@ -85,7 +85,7 @@ def test_a_study_whose_storage_is_out_of_reach_hides_no_other_and_no_job(
     until_ended(runner, "gone")
 
 
-def test_a_server_that_is_no_database_is_asked_once_for_all_its_studies(make_study: MakeStudy, capsys: Captured) -> None:
+def test_a_server_that_is_no_database_is_asked_once_for_its_studies(make_study: MakeStudy, capsys: Captured) -> None:
     asked: list[int] = []
     with socket.create_server(("127.0.0.1", 0)) as server:
 

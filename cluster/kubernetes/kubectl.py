@@ -12,6 +12,8 @@ from typing import Any, Final
 from cluster.errors import ClusterError
 
 _SECONDS: Final = 60.0
+# kubectl's advice to send what was not checked; nobody here can follow it.
+_BAD_ADVICE: Final = "; if you choose to ignore these errors"
 
 
 @dataclass(frozen=True)
@@ -92,4 +94,4 @@ class Kubectl:
 
 def _last_line(text: str) -> str:
     lines = [line.strip() for line in text.splitlines() if line.strip()]
-    return lines[-1].removeprefix("error: ")[:300] if lines else "failed without a word"
+    return lines[-1].removeprefix("error: ").partition(_BAD_ADVICE)[0][:300] if lines else "failed without a word"

@@ -52,8 +52,7 @@ def submit(
         typer.echo(cluster.runner_for(profile, folder).render(submission.job()))
         typer.echo(checked, nl=False, err=True)  # beside what would be sent, which can be kept and sent by hand
         return
-    if submission.goes_on or profile.remote_studies is not None:
-        _make_room(submission, cluster.Jobs(folder))
+    _make_room(submission, cluster.Jobs(folder))
     cluster.Jobs(folder).submit(profile, submission.job())
     typer.echo(f"job {submission.name} submitted; see: eiann status, eiann logs {submission.name} --follow")
 
@@ -219,7 +218,10 @@ class _Submission:
 
 
 def _make_room(submission: _Submission, jobs: Jobs) -> None:
-    """A study that has run as a job may do so again: the ended job's log goes to the study, its name is free."""
+    """The name of an ended job is free again; its log is kept, with the study where that is here.
+
+    A job may have ended before it made a study: a line of the set-up failed, or it was cancelled in the queue.
+    """
     if not (jobs.folder / submission.name).is_dir():
         return
     job = jobs.find(submission.name)
@@ -227,7 +229,7 @@ def _make_room(submission: _Submission, jobs: Jobs) -> None:
     if not status.state.ended:
         return  # the name is taken, and whoever submits is told so
     here = submission.studies / Path(submission.arguments[1]).name / "logs"
-    there = jobs.folder / ".ended" / submission.name  # of a study that lies elsewhere
+    there = jobs.folder / ".ended" / submission.name  # of a study that lies elsewhere, or was never made
     log = (here if submission.goes_on else there) / f"job-{status.submitted:%Y%m%d-%H%M%S}.txt"
     log.parent.mkdir(parents=True, exist_ok=True)
     log.write_text("".join(f"{line}\n" for line in job.logs()), encoding="utf-8")

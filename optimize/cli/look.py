@@ -14,9 +14,11 @@ if TYPE_CHECKING:
     import pandas as pd
     from rich.table import Table as Grid
 
+    from eiann.errors import UserError
     from optimize.study import Study
 
 
+_COLUMNS: Final = ("study", "trials", "of", "failed", "running", "interrupted", "driver", "space")
 _JOB_COLUMNS: Final = ("job", "state", "submitted", "detail")
 
 
@@ -40,22 +42,37 @@ def status(
     studies: StudiesOption = STUDIES,
 ) -> None:
     """Show how far studies and submitted jobs are."""
+    from eiann.errors import UserError
     from optimize.cli.jobs import job_rows
     from optimize.cli.show import console, grid
     from optimize.study import Study
 
     out = console()
     if study is not None:
-        opened = Study.open(study_path(study, studies))
+        try:
+            path = study_path(study, studies)
+        except UserError:  # a job that waits in a queue has made no study yet; that of a remote one lies there
+            where = Path(study) if Path(study).parent != Path() else studies / study
+            jobs = [] if count else job_rows(where.parent, where.name)
+            if not jobs:
+                raise
+            out.print(grid(_JOB_COLUMNS, jobs))
+            return
+        opened = Study.open(path)
         if count:
             typer.echo(_summary(opened)[1])
             return
-        _show_study(opened)
-        if jobs := job_rows(opened.folder.path.parent, opened.name):
-            out.print(grid(_JOB_COLUMNS, jobs))
+        try:
+            _show_study(opened)
+        finally:  # a job runs on while its study's database is out of reach from here
+            if jobs := job_rows(opened.folder.path.parent, opened.name):
+                out.print(grid(_JOB_COLUMNS, jobs))
         return
-    rows = [_summary(Study.open(path.parent)) for path in sorted(studies.glob("*/spec.yaml"))]
-    out.print(grid(("study", "trials", "of", "failed", "running", "driver", "space"), rows) if rows else "no studies")
+    rows, unread = _summaries(studies)
+    if rows or not unread:
+        out.print(grid(_COLUMNS, rows) if rows else "no studies")
+    for line in unread:
+        out.print(line, markup=False)
     if jobs := job_rows(studies):
         out.print(grid(_JOB_COLUMNS, jobs))
 
@@ -143,7 +160,9 @@ def _show_study(study: Study) -> None:
     spec = study.spec
     trials = study.trials()
     row = _summary(study)
-    out.print(grid(("study", "trials", "of", "failed", "running", "driver", "space"), [row]))
+    out.print(grid(_COLUMNS, [row]))
+    if interrupted := row[_COLUMNS.index("interrupted")]:
+        out.print(f"{interrupted} trials were interrupted; the next run of the study takes them up as they are")
     out.print(
         f"{study.folder.path}: {spec.sampler.name} over {len(spec.search_space.searched)} parameters, "
         f"{len(spec.search_space.instances)} instances, created {spec.created:%Y-%m-%d %H:%M} UTC",
@@ -157,11 +176,45 @@ def _show_study(study: Study) -> None:
         out.print(f"failed: {reason}", markup=False)
 
 
+def _summaries(studies: Path) -> tuple[list[tuple[object, ...]], list[str]]:
+    """A row for each study, and a line for each that cannot be read: it must not hide the others."""
+    from eiann.errors import UserError
+
+    rows, unread = [], []
+    silent: dict[str, UserError] = {}
+    for path in sorted(studies.glob("*/spec.yaml")):
+        try:
+            rows.append(_row(path.parent, silent))
+        except UserError as error:
+            unread.append(f"study {path.parent.name}: {error}")
+    return rows, unread
+
+
+def _row(folder: Path, silent: dict[str, UserError]) -> tuple[object, ...]:
+    """``silent``: storages that did not answer, by URL. They are not asked again: behind a firewall that takes long."""
+    from optimize.study import Study
+    from optimize.study.opening import StorageUnreachableError
+
+    study = Study.open(folder)
+    url = study.spec.storage
+    if url in silent:
+        raise silent[url]
+    try:
+        return _summary(study)
+    except StorageUnreachableError as error:
+        if url is not None:
+            silent[url] = error
+        raise
+
+
 def _summary(study: Study) -> tuple[object, ...]:
     from optimize.study.lease import holder
 
     counts = study.trials()["state"].value_counts()
-    failed, running = int(counts.get("FAIL", 0)), int(counts.get("RUNNING", 0))
-    ended = int(counts.sum()) - running - int(counts.get("WAITING", 0))
+    failed, begun = int(counts.get("FAIL", 0)), int(counts.get("RUNNING", 0))
+    ended = int(counts.sum()) - begun - int(counts.get("WAITING", 0))
     space = study.spec.space.get("name", "")
-    return study.name, ended, study.budget, failed, running, holder(study.storage) or "none", space
+    driver = holder(study.storage)
+    # A trial that nobody drives stays as it was begun, until a driver takes it up again.
+    running, interrupted = (0, begun) if driver is None else (begun, 0)
+    return study.name, ended, study.budget, failed, running, interrupted, driver or "none", space

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -20,7 +21,10 @@ from optimize.study.storage import StudyExistsError, TrialStorage
 
 JOURNAL: Final = "journal:"
 PASSWORD_FILE: Final = "EIANN_STORAGE_PASSWORD_FILE"  # noqa: S105
-"""Environment variable: a file with the storage's password. PostgreSQL's own PGPASSWORD and ~/.pgpass count too."""
+"""Environment variable: a file with the storage's password, which nobody but the user may open.
+
+PostgreSQL's own PGPASSWORD and ~/.pgpass count too.
+"""
 # Waiting for the lock of another process, e.g. a table being read, is normal; half a minute of it is not.
 _SQLITE_TIMEOUT_S: Final = 30.0
 _CONNECT_TIMEOUT_S: Final = 10
@@ -33,6 +37,10 @@ _RESTARTING: Final = ("terminating connection", "shutting down", "starting up", 
 Opened = TypeVar("Opened")
 
 
+class StorageUnreachableError(UserError):
+    """Nothing answers at a storage's URL, or what answers refuses: the same for every study that is stored there."""
+
+
 def open_storage(url: str, study_name: str, *, patience: float = PATIENCE_S) -> TrialStorage:
     """Open a storage by URL.
 
@@ -43,7 +51,8 @@ def open_storage(url: str, study_name: str, *, patience: float = PATIENCE_S) -> 
         patience: seconds to wait for a server that stops answering later.
 
     Raises:
-        UserError: there is no such kind of storage, it cannot be reached, or the URL has a password.
+        StorageUnreachableError: there is no such kind of storage, or it cannot be reached.
+        UserError: the URL has a password, or others may read the file with it.
     """
     check_url(url)
     optuna.logging.set_verbosity(optuna.logging.WARNING)
@@ -160,9 +169,28 @@ def _engine_options(url: sqlalchemy.URL) -> dict[str, Any]:
         # A driver that was frozen in the middle of a transaction shall not keep its successor from taking over.
         arguments["options"] = f"-c idle_in_transaction_session_timeout={_IDLE_TIMEOUT_S}s"
     if file := os.environ.get(PASSWORD_FILE):
-        arguments["password"] = Path(file).read_text(encoding="utf-8").rstrip("\r\n")
+        arguments["password"] = _password_in(Path(file))
     # Connections that a restart of the server has cut are noticed before they are used.
     return {"connect_args": arguments, "pool_pre_ping": True}
+
+
+def _password_in(path: Path) -> str:
+    try:
+        # Opened first and looked at after, so that what was looked at is what is read.
+        with path.open(encoding="utf-8") as file:
+            found = os.fstat(file.fileno())
+            if not stat.S_ISREG(found.st_mode):
+                raise UserError(f"{PASSWORD_FILE}: {path} is not a file; a password stands in one with mode 600")
+            if found.st_mode & (stat.S_IRWXG | stat.S_IRWXO):
+                raise UserError(
+                    f"{PASSWORD_FILE}: others may open {path} (mode {stat.S_IMODE(found.st_mode):o}); "
+                    f"mend that with: chmod 600 {path}"
+                )
+            return file.read().rstrip("\r\n")
+    except OSError as error:
+        raise UserError(f"{PASSWORD_FILE}: cannot read {path}: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise UserError(f"{PASSWORD_FILE}: {path} is not text; a password is one line") from None
 
 
 def _reach(url: str, opening: Callable[[], Opened], patience: float = 0.0) -> Opened:
@@ -176,5 +204,5 @@ def _reach(url: str, opening: Callable[[], Opened], patience: float = 0.0) -> Op
             reason = reason_of(error)
             restarting = restarting or any(words in reason for words in _RESTARTING)
             if not restarting or time.monotonic() > deadline:
-                raise UserError(f"storage {without_password(url)}: {reason}") from error
+                raise StorageUnreachableError(f"storage {without_password(url)}: {reason}") from error
             time.sleep(ASK_AGAIN_S)

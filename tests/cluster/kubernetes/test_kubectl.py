@@ -113,6 +113,20 @@ def test_what_was_created_of_a_refused_manifest_is_deleted(runner: KubernetesRun
     assert not list(runner.folder.iterdir())
 
 
+def test_a_cluster_that_is_not_there_is_one_line_and_leaves_nothing(
+    runner: KubernetesRunner, kubectl: Recorder
+) -> None:
+    # What kubectl 1.32 says without a configuration.
+    silent = "failed to download openapi: dial tcp 127.0.0.1:8080: connect: connection refused"
+    advice = "if you choose to ignore these errors, turn validation off with --validate=false"
+    kubectl.answers["create"] = {"code": 1, "err": f'error: error validating "STDIN": {silent}; {advice}\n'}
+    kubectl.write()
+    with pytest.raises(ClusterError) as caught:
+        runner.submit(JOB)
+    assert str(caught.value) == f'kubectl: error validating "STDIN": {silent}'
+    assert not list(runner.folder.iterdir())
+
+
 def test_all_jobs_are_asked_for_at_once(runner: KubernetesRunner, kubectl: Recorder) -> None:
     name = submitted(runner, kubectl)
     runner.submit(JOB.model_copy(update={"name": "other"}))

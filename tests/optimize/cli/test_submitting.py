@@ -99,6 +99,25 @@ def test_a_study_whose_job_has_ended_is_submitted_again_and_keeps_the_log(sent: 
     assert log.read_text() == "from the first job\n"
 
 
+def test_a_job_that_ended_before_its_study_was_made_is_shown_and_its_name_is_free(
+    sent: list[JobSpec], folder: Path, capsys: Captured
+) -> None:
+    from cluster import runner_for
+
+    jobs = Jobs(folder / "studies" / ".jobs")
+    spec = JobSpec(name="demo", command=("sh", "-c", "echo no such module; exit 3"))
+    list(runner_for(HereProfile(), jobs.folder).submit(spec).logs(follow=True))
+    for name in ("demo", "studies/demo"):
+        assert run(["status", name]) == 0
+        assert "exit code 3" in capsys.readouterr().out
+    assert run(["status", "demo", "--count"]) == 2
+    assert run(["status", "other"]) == 2
+    assert run(["submit", "toy.yaml", "--to", "here.yaml", "--name", "demo"]) == 0
+    assert [spec.name for spec in sent] == ["demo"]
+    (log,) = (jobs.folder / ".ended" / "demo").glob("job-*.txt")
+    assert log.read_text() == "no such module\n"
+
+
 def test_a_job_is_found_by_the_path_of_its_study_too(capsys: Captured, folder: Path) -> None:
     study()
     Jobs(folder / "studies" / ".jobs").submit(HereProfile(), JobSpec(name="demo", command=("echo", "hello")))

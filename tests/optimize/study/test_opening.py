@@ -8,7 +8,7 @@ import pytest
 
 from eiann.errors import UserError
 from optimize.study import Study
-from optimize.study.opening import PASSWORD_FILE, _engine_options, check_url, file_of, lasting_url
+from optimize.study.opening import PASSWORD_FILE, _engine_options, check_url, file_of, lasting_url, open_storage
 from tests.optimize.conftest import MakeStudy
 
 SECRET = "postgresql+psycopg://lab:hunter2@db.example.org/studies"
@@ -35,9 +35,43 @@ def test_the_password_comes_from_a_file(tmp_path: Path, monkeypatch: pytest.Monk
 
     file = tmp_path / "password"
     file.write_text("hunter 2\n")
+    file.chmod(0o600)
     monkeypatch.setenv(PASSWORD_FILE, str(file))
     options = _engine_options(sqlalchemy.make_url("postgresql+psycopg://lab@db.example.org/studies"))
     assert options["connect_args"]["password"] == "hunter 2"
+
+
+@pytest.mark.parametrize(
+    ("mode", "others"),
+    [(0o400, False), (0o600, False), (0o700, False), (0o640, True), (0o604, True), (0o620, True), (0o644, True)],
+)
+def test_a_password_that_others_may_read_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mode: int, others: bool
+) -> None:
+    import sqlalchemy
+
+    file = tmp_path / "password"
+    file.write_text("hunter2\n")
+    file.chmod(mode)
+    monkeypatch.setenv(PASSWORD_FILE, str(file))
+    if not others:
+        options = _engine_options(sqlalchemy.make_url("postgresql+psycopg://lab@db.example.org/studies"))
+        assert options["connect_args"]["password"] == "hunter2"
+        return
+    with pytest.raises(UserError) as caught:  # before the server is asked
+        open_storage("postgresql://lab@127.0.0.1:1/studies", "demo")
+    assert str(caught.value) == (
+        f"{PASSWORD_FILE}: others may open {file} (mode {mode:o}); mend that with: chmod 600 {file}"
+    )
+
+
+def test_a_file_of_a_password_that_is_none_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "binary").write_bytes(b"\xff\xfe")
+    (tmp_path / "binary").chmod(0o600)
+    for name, reason in (("missing", "cannot read"), ("", "Is a directory"), ("binary", "is not text")):
+        monkeypatch.setenv(PASSWORD_FILE, str(tmp_path / name))
+        with pytest.raises(UserError, match=f"^{PASSWORD_FILE}: .*{reason}"):
+            open_storage("postgresql://lab@127.0.0.1:1/studies", "demo")
 
 
 def test_paths_of_files_are_made_absolute(

@@ -3,7 +3,9 @@
     python benchmarks/study_overhead.py [--trials N] [--plain N] [--paced N] [--memory N] [--out FILE]
 
 Both run in this process, one after the other: seconds per trial of a study with packs of 20 trials and the stub
-trainer, and of the same number of cores with one Ray Tune function trainable per trial that returns at once.
+trainer, and of the same number of cores with one Ray Tune function trainable per trial that returns at once. The pace
+is that between the tenth part of the trials and the last one, so without the start of workers; beside it stand the
+processor time of the driver in that stretch, and the load of the machine.
 
 ``--paced N``: N trials in packs that take one second each, on one slot; the share of the wall time that is not packs,
 the start of workers left out. ``--memory N``: the driver's memory in the course of N trials, without Ray.
@@ -33,8 +35,10 @@ from optimize.tune.trainer import load_trainer
 STUB = "optimize.tune.stub:StubTrainer"
 
 
-def study_seconds(trials: int) -> float:
+def study_seconds(trials: int) -> tuple[float, dict[str, float]]:
+    """Seconds of a whole run, and figures of its pace once workers have started."""
     resources = Resources(pack=20)
+    moments: list[tuple[int, float, float]] = []
     with tempfile.TemporaryDirectory() as studies:
         space = SearchSpace.load("spiral/dale_backprop")
         study = Study.create(
@@ -42,10 +46,20 @@ def study_seconds(trials: int) -> float:
         )
         with ray_cluster(resources) as slots:
             start = time.perf_counter()
-            run_study(study, slots)
+            run_study(study, slots, watch=lambda status: moments.append(_moment(status.recorded)))
             seconds = time.perf_counter() - start
         assert len(study.trials()) == trials
-    return seconds
+    first = next(moment for moment in moments if moment[0] >= trials / 10)
+    count, wall, cpu = (last - begin for last, begin in zip(moments[-1], first, strict=True))
+    return seconds, {
+        "trials_per_second": round(count / wall, 1),
+        "driver_cpu_ms_per_trial": round(1000 * cpu / count, 2),
+        "load": round(os.getloadavg()[0], 1),
+    }
+
+
+def _moment(recorded: int) -> tuple[int, float, float]:
+    return recorded, time.perf_counter(), time.process_time()
 
 
 def paced_share(trials: int) -> float:
@@ -125,10 +139,11 @@ def main() -> None:
     if options.memory or options.paced:
         return
     plain = plain_seconds(options.plain) / options.plain
-    seconds = study_seconds(options.trials)
+    seconds, pace = study_seconds(options.trials)
     emit(
         "study_overhead", trials=options.trials, pack=20, seconds_per_trial=round(seconds / options.trials, 4),
         plain_ray_tune_seconds_per_trial=round(plain, 3), ratio=round(plain / (seconds / options.trials), 1),
+        **pace,
     )  # fmt: skip
 
 

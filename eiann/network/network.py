@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from functools import partial
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import torch
@@ -134,13 +133,17 @@ class Network:
             self._build_by_size()
             return
         architecture = self.architecture
-        draws = [self._draw(replica) for replica in range(self.R)]
-        for j in architecture.projections:
-            self.weights[j.index] = self._stack(draws, partial(_weight, j.index))
-        for p in architecture.populations:
-            self.biases[p.index] = self._stack(draws, partial(_bias, p.index))
-        for index in draws[0].masks:
-            self.masks[index] = self._stack(draws, partial(_field_mask, index))
+        # One replica after the other: all that is drawn beside all that it is copied into would be twice the memory.
+        for replica in range(self.R):
+            drawn = self._draw(replica)
+            kinds = (self.weights, drawn.weights), (self.biases, drawn.biases), (self.masks, drawn.masks)
+            for batch, parts in kinds:
+                for index, part in parts.items():
+                    if replica == 0:
+                        batch[index] = torch.zeros(self.R, *part.shape, dtype=self.dtype)
+                    batch[index][replica] = part
+        for batch in (self.weights, self.biases, self.masks):
+            batch.update({index: tensor.to(self.device) for index, tensor in batch.items()})
         self._apply(compile_constraints(architecture))
         for j in architecture.projections:
             if j.initial_clone is not None:
@@ -182,12 +185,11 @@ class Network:
                 parts[replica] = Draws(*({index: tensor[row] for index, tensor in kind.items()} for kind in kinds))
                 self.generators[replica] = group.generators[row]
         built = [part for part in parts if part is not None]
-        self.weights = {index: self._stack(built, partial(_weight, index)) for index in built[0].weights}
-        self.biases = {index: self._stack(built, partial(_bias, index)) for index in built[0].biases}
-        self.masks = {index: self._stack(built, partial(_field_mask, index)) for index in built[0].masks}
+        self.weights = {index: self._stack([d.weights[index] for d in built]) for index in built[0].weights}
+        self.biases = {index: self._stack([d.biases[index] for d in built]) for index in built[0].biases}
+        self.masks = {index: self._stack([d.masks[index] for d in built]) for index in built[0].masks}
 
-    def _stack(self, draws: Sequence[Draws], pick: Callable[[Draws], Tensor]) -> Tensor:
-        parts = [pick(d) for d in draws]
+    def _stack(self, parts: Sequence[Tensor]) -> Tensor:
         shape = [max(part.shape[axis] for part in parts) for axis in range(parts[0].ndim)]
         stacked = torch.zeros(len(parts), *shape, dtype=self.dtype)
         for row, part in zip(stacked, parts, strict=True):
@@ -248,18 +250,6 @@ class Network:
         positions = torch.arange(max(units), device=self.device)
         counts = torch.tensor(units, device=self.device).unsqueeze(1)
         return (positions < counts).to(self.dtype).unsqueeze(1)
-
-
-def _weight(index: int, draws: Draws) -> Tensor:
-    return draws.weights[index]
-
-
-def _bias(index: int, draws: Draws) -> Tensor:
-    return draws.biases[index]
-
-
-def _field_mask(index: int, draws: Draws) -> Tensor:
-    return draws.masks[index]
 
 
 def checked_device(device: str | torch.device) -> torch.device:

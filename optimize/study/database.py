@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import logging
 import time
@@ -103,24 +104,13 @@ class DatabaseTrialStorage(TrialStorage):
                 return self._ids_from(connection, templates[0].number)
             for key, value in (study_system_attrs or {}).items():
                 _put(connection, tables.study_system_attributes, {"study_id": study_id, "key": key}, value)
-            ids: list[int] = []
-            params: list[dict[str, Any]] = []
-            user_attrs: list[dict[str, Any]] = []
-            system_attrs: list[dict[str, Any]] = []
-            for template in templates:
-                self._check_number(number, template)
-                number += 1
-                row = {"number": template.number, "study_id": study_id, "state": template.state}
-                inserted = connection.execute(tables.trials.insert().values(**row, datetime_start=_now()))
-                assert inserted.inserted_primary_key is not None
-                trial_id = int(inserted.inserted_primary_key[0])
-                ids.append(trial_id)
-                params += _param_rows(trial_id, template)
-                user_attrs += _attribute_rows(trial_id, template.user_attrs)
-                system_attrs += _attribute_rows(trial_id, template.system_attrs)
-            _insert(connection, tables.params, params)
-            _insert(connection, tables.user_attributes, user_attrs)
-            _insert(connection, tables.system_attributes, system_attrs)
+            for position, template in enumerate(templates):
+                self._check_number(number + position, template)
+            ids = _insert_trials(connection, tables.trials, study_id, templates)
+            named = list(zip(ids, templates, strict=True))
+            _insert(connection, tables.params, [row for i, t in named for row in _param_rows(i, t)])
+            for table, kind in ((tables.user_attributes, "user_attrs"), (tables.system_attributes, "system_attrs")):
+                _insert(connection, table, [row for i, t in named for row in _attribute_rows(i, getattr(t, kind))])
             return ids
 
         return self._transaction(created)
@@ -134,31 +124,30 @@ class DatabaseTrialStorage(TrialStorage):
         def ended(connection: sqlalchemy.Connection) -> list[bool]:
             nonlocal attempts
             attempts += 1
-            recorded = []
-            values: list[dict[str, Any]] = []
-            for ending in endings:
-                trial = tables.trials.c.trial_id == ending.trial_id
-                open_ = tables.trials.c.state.in_([TrialState.RUNNING, TrialState.WAITING])
-                done = {"state": ending.state, "datetime_complete": _now()}
-                changed = connection.execute(tables.trials.update().where(trial, open_).values(**done))
-                if not changed.rowcount:
-                    recorded.append(attempts > 1 and self._is_ours(connection, ending))
-                    continue
-                recorded.append(True)
-                values += [
-                    {"trial_id": ending.trial_id, "objective": i, "value": value, "value_type": "FINITE"}
-                    for i, value in enumerate(ending.values or ())
-                ]
-                for table, attrs in (
-                    (tables.user_attributes, ending.user_attrs),
-                    (tables.system_attributes, ending.system_attrs),
-                ):
-                    if rows := _attribute_rows(ending.trial_id, attrs):
-                        here = (table.c.trial_id == ending.trial_id) & table.c.key.in_(attrs)
-                        connection.execute(table.delete().where(here))
-                        connection.execute(table.insert(), rows)
-            _insert(connection, tables.values, values)
-            return recorded
+            trial_id, state = tables.trials.c.trial_id, tables.trials.c.state
+            open_ = trial_id.in_([e.trial_id for e in endings]) & state.in_([TrialState.RUNNING, TrialState.WAITING])
+            # Locked until this is over, where rows can be.
+            query = sqlalchemy.select(trial_id).where(open_).with_for_update()
+            still_open = {int(found) for (found,) in connection.execute(query)}
+            now = [ending for ending in endings if ending.trial_id in still_open]
+            for kind in dict.fromkeys(ending.state for ending in now):
+                these = trial_id.in_([ending.trial_id for ending in now if ending.state is kind])
+                connection.execute(tables.trials.update().where(these).values(state=kind, datetime_complete=_now()))
+            for table, rows in (
+                (tables.user_attributes, [row for e in now for row in _attribute_rows(e.trial_id, e.user_attrs)]),
+                (tables.system_attributes, [row for e in now for row in _attribute_rows(e.trial_id, e.system_attrs)]),
+            ):
+                if rows:
+                    places = [(row["trial_id"], row["key"]) for row in rows]
+                    connection.execute(
+                        table.delete().where(sqlalchemy.tuple_(table.c.trial_id, table.c.key).in_(places))
+                    )
+                    _insert(connection, table, rows)
+            _insert(connection, tables.values, [row for ending in now for row in _value_rows(ending)])
+            return [
+                ending.trial_id in still_open or (attempts > 1 and self._is_ours(connection, ending))
+                for ending in endings
+            ]
 
         return self._transaction(ended)
 
@@ -294,13 +283,35 @@ def _insert(connection: sqlalchemy.Connection, table: sqlalchemy.Table, rows: Se
         connection.execute(table.insert(), rows)
 
 
+def _insert_trials(
+    connection: sqlalchemy.Connection, table: sqlalchemy.Table, study_id: int, templates: Sequence[FrozenTrial]
+) -> list[int]:
+    """Ids of the new rows, in order."""
+    if not templates:
+        return []
+    rows = [{"number": t.number, "study_id": study_id, "state": t.state, "datetime_start": _now()} for t in templates]
+    inserted = table.insert().returning(table.c.trial_id, sort_by_parameter_order=True)
+    return [int(trial_id) for (trial_id,) in connection.execute(inserted, rows)]
+
+
+def _value_rows(ending: Ending) -> list[dict[str, Any]]:
+    return [
+        {"trial_id": ending.trial_id, "objective": i, "value": value, "value_type": "FINITE"}
+        for i, value in enumerate(ending.values or ())
+    ]
+
+
+# A space has a few dozen of them, and every trial has all.
+_text_of = functools.lru_cache(maxsize=1024)(optuna.distributions.distribution_to_json)
+
+
 def _param_rows(trial_id: int, template: FrozenTrial) -> list[dict[str, Any]]:
     return [
         {
             "trial_id": trial_id,
             "param_name": name,
             "param_value": distribution.to_internal_repr(template.params[name]),
-            "distribution_json": optuna.distributions.distribution_to_json(distribution),
+            "distribution_json": _text_of(distribution),
         }
         for name, distribution in template.distributions.items()
     ]

@@ -22,7 +22,7 @@ from optuna.distributions import (
 from optuna.samplers import BaseSampler
 from optuna.storages import InMemoryStorage
 from optuna.study import StudyDirection
-from optuna.trial import FrozenTrial, Trial, TrialState
+from optuna.trial import FrozenTrial, TrialState
 from typing_extensions import override
 
 from optimize import samplers
@@ -100,10 +100,14 @@ class Suggester:
         trial = self._study.ask()
         # Optuna samples when it is first asked for a parameter; which ones exist must be known before.
         _ = trial.relative_params
+        own = self._id(trial.number)
         for parameter in self._parameters:
             if parameter.name in self._sampler.chosen:
-                _suggest(trial, parameter, self._distributions[parameter.name])
-        frozen = self._storage.get_trial(self._id(trial.number))
+                # What ``Trial.suggest_float`` and its like end in; they look the value up in the trial each time.
+                known = self._distributions[parameter.name]
+                chosen = known.to_internal_repr(self._sampler.chosen[parameter.name])
+                self._storage.set_trial_param(own, parameter.name, chosen, known)
+        frozen = self._storage.get_trial(own)
         # Optuna makes an object for each parameter of each trial, which is more than half of what a trial takes.
         frozen.distributions = {name: self._distributions[name] for name in frozen.distributions}
         attributes = self._storage.get_study_system_attrs(self._study_id)
@@ -290,16 +294,6 @@ def by_id(attributes: Mapping[str, Any], ids: Callable[[int], int]) -> dict[str,
         key: [ids(item) for item in value] if _PARENTS in key and isinstance(value, list) else value
         for key, value in attributes.items()
     }
-
-
-def _suggest(trial: Trial, parameter: Parameter, dist: BaseDistribution) -> None:
-    match dist:
-        case CategoricalDistribution(choices=choices):
-            trial.suggest_categorical(parameter.name, choices)
-        case IntDistribution(low=low, high=high, log=log):
-            trial.suggest_int(parameter.name, low, high, log=log)
-        case FloatDistribution(low=low, high=high, log=log):
-            trial.suggest_float(parameter.name, low, high, log=log)
 
 
 def _only_value(dist: BaseDistribution) -> Value:

@@ -7,8 +7,9 @@ trainer, and of the same number of cores with one Ray Tune function trainable pe
 is that between the tenth part of the trials and the last one, so without the start of workers; beside it stand the
 processor time of the driver in that stretch, and the load of the machine.
 
-``--paced N``: N trials in packs that take one second each, on one slot; the share of the wall time that is not packs,
-the start of workers left out. ``--memory N``: the driver's memory in the course of N trials, without Ray.
+``--paced N``: N trials in packs that take one second each, on one slot; the shares of the wall time that driver and
+storage take, and that is not packs at all (Ray and the results' way to the disk too), the start of workers left out.
+``--memory N``: the driver's memory in the course of N trials, without Ray.
 """
 
 from __future__ import annotations
@@ -17,14 +18,17 @@ import argparse
 import os
 import tempfile
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import psutil
 from figures import also_write_to, emit
 
 from optimize.space import SearchSpace
 from optimize.space.document import NamedWithOptions
-from optimize.study import Resources, Study
+from optimize.study import Ledger, Resources, Study
 from optimize.tune.cluster import Slots, ray_cluster
 from optimize.tune.driver import Driver
 from optimize.tune.pack import compute
@@ -62,12 +66,38 @@ def _moment(recorded: int) -> tuple[int, float, float]:
     return recorded, time.perf_counter(), time.process_time()
 
 
-def paced_share(trials: int) -> float:
-    """Share of the wall time that driver and storage cost, between the first result and the last."""
+@contextmanager
+def ledger_watched() -> Iterator[list[float]]:
+    """Seconds that proposing trials and recording results take, storage included, one entry for each call."""
+    seconds: list[float] = []
+    names = ("propose", "record")
+    originals = {name: getattr(Ledger, name) for name in names}
+
+    def timed(call: Callable[..., Any]) -> Callable[..., Any]:
+        def run(*args: Any) -> Any:
+            start = time.perf_counter()
+            try:
+                return call(*args)
+            finally:
+                seconds.append(time.perf_counter() - start)
+
+        return run
+
+    for name, call in originals.items():
+        setattr(Ledger, name, timed(call))
+    try:
+        yield seconds
+    finally:
+        for name, call in originals.items():
+            setattr(Ledger, name, call)
+
+
+def paced(trials: int) -> dict[str, float]:
+    """Shares of the wall time between the first result and the last: driver and storage, and all that is not packs."""
     resources = Resources(pack=20)
     moments: list[tuple[float, int]] = []
     os.environ[PAUSE_VARIABLE] = "1.0"
-    with tempfile.TemporaryDirectory() as studies, ray_cluster(resources):
+    with tempfile.TemporaryDirectory() as studies, ray_cluster(resources), ledger_watched() as seconds:
         space = SearchSpace.load("spiral/dale_backprop")
         study = Study.create(
             space, name="stub", studies=Path(studies), trials=trials, resources=resources, trainer=STUB, seed=1
@@ -79,7 +109,13 @@ def paced_share(trials: int) -> float:
         (moment, count) for (moment, count), (_, before) in zip(moments[1:], moments, strict=False) if count > before
     ]
     packs = (results[-1][1] - results[0][1]) / resources.pack
-    return 1 - packs / (results[-1][0] - results[0][0])
+    wall = results[-1][0] - results[0][0]
+    return {
+        # Of the first pack and of the settling before it there is a call each that is not between the results.
+        "driver_and_storage": round(sum(seconds[2:]) / wall, 4),
+        "all_overhead": round(1 - packs / wall, 4),
+        "load": round(os.getloadavg()[0], 1),
+    }
 
 
 def memory_mb(trials: int, points: int = 10) -> list[float]:
@@ -133,9 +169,7 @@ def main() -> None:
     if options.memory:
         emit("study_memory", trials=options.memory, rss_mb=memory_mb(options.memory))
     if options.paced:
-        emit(
-            "study_paced", trials=options.paced, pack=20, pack_seconds=1, overhead=round(paced_share(options.paced), 4)
-        )
+        emit("study_paced", trials=options.paced, pack=20, pack_seconds=1, **paced(options.paced))
     if options.memory or options.paced:
         return
     plain = plain_seconds(options.plain) / options.plain

@@ -192,7 +192,7 @@ def design(
 def local(
     study: StudyArgument,
     trial: Annotated[int | None, typer.Option("--trial", min=0, help="Left out, the best.")] = None,
-    target: TargetOption = None,
+    target: Annotated[str | None, typer.Option("--target", help="features.NAME; left out, all features.")] = None,
     measure: Annotated[bool, typer.Option("--measure", help="Train steps around it now, on its own seeds.")] = False,
     step: Annotated[float, typer.Option("--step", help="Size of a step, in parts of the range.")] = 0.05,
     studies: StudiesOption = STUDIES,

@@ -56,8 +56,9 @@ def _record(parameter: object, context: typer.Context) -> str | None:
     found = parameter.get_help_record(context)  # type: ignore[attr-defined]
     if found is None or "--help" in found[0]:
         return None
-    option, meaning = (" ".join(text.split()).replace("|", "\\|") for text in found)
-    return f"| `{option}` | {meaning} |"
+    option, meaning = (" ".join(text.split()) for text in found)
+    # A bar would end the cell, and inside of code no escape hides it.
+    return f"| `{option.replace('|', ' or ')}` | {meaning.replace('|', chr(92) + '|')} |"
 
 
 if __name__ == "__main__":

@@ -17,7 +17,8 @@ STUDY = "studies/perceptron"
 # %% [markdown]
 # The search: 60 settings, each on three seeds, 1,400 training steps. In a terminal this is `eiann optimize ...`.
 # %%
-# !{sys.executable} -m optimize.cli optimize spiral/perceptron --trials 60 --instances 3 --steps 1400 --name perceptron
+options = "--trials 60 --instances 3 --steps 1400 --name perceptron"
+# !{sys.executable} -m optimize.cli optimize spiral/perceptron {options} | tail -n 12
 # %%
 study = optimize.Study.open(STUDY)
 trials, instances = study.trials(), study.instances()
@@ -34,7 +35,7 @@ figure, axes = plt.subplots(figsize=(6, 3), layout="constrained")
 axes.plot(trials["number"], trials["features.accuracy"], "o", color="#999999", label="trial")
 axes.plot(trials["number"], trials["features.accuracy"].cummax(), color="#0072B2", label="best so far")
 axes.set(xlabel="trial", ylabel="accuracy (%)")
-axes.legend()
+_ = axes.legend()
 # %% [markdown]
 # ## Is the first place sure?
 #
@@ -59,4 +60,4 @@ analysis.local_slopes(trials, parameters, best, ["features.accuracy", "features.
 apart = analysis.distance_and_error(trials, parameters, "objectives.loss")
 figure, axes = plt.subplots(figsize=(4.5, 3), layout="constrained")
 axes.plot(apart["distance"], apart["objectives.loss"], "o", color="#D55E00", alpha=0.6)
-axes.set(xlabel="distance from the best trial", ylabel="loss")
+_ = axes.set(xlabel="distance from the best trial", ylabel="loss")

@@ -10,39 +10,21 @@ import numpy as np
 import eiann
 from eiann import metrics, plots
 from eiann.training.evaluation import activities
+from optimize import SearchSpace
 
 DATA = "digits"  # or "mnist"
 SIDE = {"digits": 8, "mnist": 28}[DATA]
 data = eiann.data.load(DATA)
 # %% [markdown]
-# A network of excitatory and inhibitory cells whose hidden layer learns with dendritic target propagation. It is
-# written in the compact form; every word is explained in "Network files".
+# A network of excitatory and inhibitory cells whose hidden layers learn with dendritic target propagation, at the
+# settings published for MNIST. For the small images only the number of inputs differs.
 # %%
-config = eiann.NetworkConfig.from_dict(
-    {
-        "cells": {
-            "E": "excitatory, activation relu",
-            "SomaI": "inhibitory, activation relu",
-            "DendI": "inhibitory, activation relu",
-        },
-        "layers": {
-            "Input": {"E": SIDE * SIDE},
-            "H1": {"E": 100, "SomaI": 20, "DendI": 20},
-            "Output": {"E": 10, "SomaI": 10},
-        },
-        "projections": {
-            "E <- below.E": "rule BP_like_2E(learning_rate=0.05, relu_gate=true), init 1",
-            "E <- SomaI": "init 1",
-            "SomaI <- below.E": "init 0.5",
-            "SomaI <- E": "init 0.5",
-            "E <- DendI": "rule DendriticLoss_6(sign=-1, learning_rate=0.05), init 1, dend, phase B",
-            "E <- above.E": "constraint clone_weight(source=reverse, transpose=true, scale=0.5), dend, phase B",
-            "DendI <- E": "rule Hebb_WeightNorm(sign=1, learning_rate=0.05, forward_only=true), "
-            "constraint normalize_weight(scale=4)",
-        },
-        "training": {"tau": 3, "forward_steps": 15, "backward_steps": 0},
-    }
-)
+space = SearchSpace.load("mnist/dendritic_target_propagation")
+settings = space.apply(space.starting_points["optimized"].params).to_dict()
+settings["layer_config"]["Input"]["E"]["size"] = SIDE * SIDE
+config = eiann.NetworkConfig.from_dict(settings)
+plots.architecture(config)
+# %%
 network = eiann.Network(config, seeds=[1, 2, 3])
 history = eiann.train(
     network, data.train, data_seeds=[11, 12, 13], epochs=3, validation=data.validation, val_interval=(0, -1, 100)

@@ -52,7 +52,13 @@ def learning_curves(histories: HistoryLike | Mapping[str, HistoryLike], *, chanc
     )
     loss.set(xlabel="Training step", ylabel="Validation loss")
     accuracy.set(xlabel="Training step", ylabel="Validation accuracy (%)", ylim=(0, 101))
-    loss.set_ylim(bottom=0)
+    losses = np.concatenate([floats(history.val_loss, 1, "val_loss").ravel() for history in named.values()])
+    losses = losses[np.isfinite(losses)]
+    # A loss that falls by orders of magnitude, as from untrained weights, would be a flat line for the rest.
+    if losses.size and losses.min() > 0 and losses.max() > 50 * losses.min():
+        loss.set_yscale("log")
+    else:
+        loss.set_ylim(bottom=0)
     if chance is not None:
         accuracy.axhline(chance, color="#888888", lw=0.8, ls=(0, (4, 3)), zorder=0)
         accuracy.annotate(

@@ -37,7 +37,11 @@ def forward_dynamics(
     columns = min(columns, len(activity))
     rows = -(-len(activity) // columns)
     figure = new_figure(0.5 + 1.75 * columns, 0.4 + 1.7 * rows)
-    for axes, (name, values) in zip(grid(figure, len(activity), columns, sharex=True), activity.items(), strict=True):
+    panels = grid(figure, len(activity), columns, sharex=True)
+    # Only the last row has numbers on a shared axis; a column that ends above it has them there.
+    for axes in panels[-columns:]:
+        axes.tick_params(labelbottom=True)
+    for axes, (name, values) in zip(panels, activity.items(), strict=True):
         traces = _unit_means(name, values)
         sign = (signs or {}).get(name, 0)
         color = EXCITATORY if sign > 0 else INHIBITORY if sign < 0 else NEUTRAL

@@ -64,7 +64,8 @@ def receptive_fields(
     for index, panel in enumerate(axes):
         image = panel.imshow(values[index].reshape(shape), cmap=cmap, vmin=low, vmax=high, interpolation="nearest")
         panel.set(xticks=(), yticks=())
-        panel.spines[:].set_visible(False)
+        # A hairline: fields are white where a unit answers nothing, and would float without it.
+        panel.spines[:].set(visible=True, linewidth=0.4, color=FAINT)
         panel.set_title(
             str(index) if labels is None else labels[index], fontsize=6.5, fontweight="normal", pad=1.5, loc="center"
         )

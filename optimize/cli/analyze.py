@@ -73,8 +73,8 @@ def front(study: StudyArgument, studies: StudiesOption = STUDIES, out: OutOption
     from optimize.analysis import front_history
 
     opened = _open(study, studies)
-    table = front_history(opened.trials(), _objectives(opened))
-    _give(table, out, rows, "front after every trial", tail=True)
+    table = front_history(opened.feasible(), _objectives(opened))
+    _give(table, out, rows, "front after every trial", tail=True, hide=("finished", "reference."))
 
 
 def champions(
@@ -87,7 +87,8 @@ def champions(
     from optimize.analysis import champions as find
 
     opened = _open(study, studies)
-    _give(find(opened.trials(), _objectives(opened), top), out, 100, "balance: 0 is best in everything")
+    table = find(opened.feasible(), _objectives(opened), top)
+    _give(table, out, 100, "balance: 0 is best in everything", hide=("objectives.",))
 
 
 def confidence(
@@ -111,9 +112,12 @@ def confidence(
         from eiann.errors import UserError
 
         raise UserError(f"--feature: found {name!r}; {suggest(name, settings.measured)}")
-    up = maximized(name, settings.objectives.get(name, ObjectiveSpec()))
-    table = ranking_confidence(opened.instances(), f"features.{name}", maximize=up, top=top, seed=seed)
-    _give(table, out, top, f"{name}, {'more' if up else 'less'} is better; 95 % intervals over instances")
+    spec = settings.objectives.get(name, ObjectiveSpec())
+    up, by = maximized(name, spec), spec.aggregate
+    instances = opened.instances()
+    able = instances[instances["number"].isin(opened.feasible()["number"])]
+    table = ranking_confidence(able, f"features.{name}", maximize=up, aggregate=by, top=top, seed=seed)
+    _give(table, out, top, f"by {by} {name}, {'more' if up else 'less'} is better; low to high: 95 % of the mean")
 
 
 def importance(
@@ -188,7 +192,7 @@ def design(
 def local(
     study: StudyArgument,
     trial: Annotated[int | None, typer.Option("--trial", min=0, help="Left out, the best.")] = None,
-    target: TargetOption = None,
+    target: Annotated[str | None, typer.Option("--target", help="features.NAME; left out, all features.")] = None,
     measure: Annotated[bool, typer.Option("--measure", help="Train steps around it now, on its own seeds.")] = False,
     step: Annotated[float, typer.Option("--step", help="Size of a step, in parts of the range.")] = 0.05,
     studies: StudiesOption = STUDIES,
@@ -372,9 +376,16 @@ def _number(study: Study, trial: int | None) -> int:
 
 
 def _give(
-    table: pd.DataFrame, out: Path | None, rows: int, title: str | None, *, tail: bool = False, order: str | None = None
+    table: pd.DataFrame,
+    out: Path | None,
+    rows: int,
+    title: str | None,
+    *,
+    tail: bool = False,
+    order: str | None = None,
+    hide: tuple[str, ...] = (),
 ) -> None:
-    """Show a part of a table, and write all of it if asked."""
+    """Show a part of a table without columns that begin with ``hide``, and write all of it if asked."""
     from optimize.cli.show import console, frame
     from optimize.results import write_table
 
@@ -382,7 +393,7 @@ def _give(
         write_table(table, out)
     ordered = table if order is None else table.sort_values(order)
     shown = ordered.tail(rows) if tail else ordered.head(rows)
-    console().print(frame(shown, list(shown.columns), title))
+    console().print(frame(shown, [name for name in shown.columns if not name.startswith(hide)], title))
     if len(shown) < len(table):
         sys.stdout.write(f"{len(shown)} of {len(table)} rows\n")
     if out is not None:

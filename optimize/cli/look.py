@@ -134,12 +134,10 @@ def table(
 def best_table(trials: pd.DataFrame, study: Study) -> Grid:
     """The columns of good trials that people look at: features in their own units, from which objectives follow."""
     from optimize.cli.show import grid
+    from optimize.objective.aggregate import feature_labels
 
-    evaluation = study.spec.evaluation
-    heads = {"number": "trial"}
-    for name in evaluation.measured:
-        spec = evaluation.objectives.get(name)
-        heads[f"features.{name}"] = name if spec is None or spec.aggregate == "mean" else f"{spec.aggregate} {name}"
+    labels = feature_labels(study.spec.evaluation)
+    heads = {"number": "trial", **{f"features.{name}": label for name, label in labels.items()}}
     heads["instances_ok"] = "instances ok"
     return grid(tuple(heads.values()), trials[list(heads)].itertuples(index=False))
 

@@ -95,3 +95,9 @@ def objective_labels(objectives: Mapping[str, ObjectiveSpec]) -> tuple[str, ...]
         (f"100 - {name}" if "accuracy" in name else f"-{name}") if maximized(name, spec) else name
         for name, spec in objectives.items()
     )
+
+
+def feature_labels(settings: EvaluationSettings) -> dict[str, str]:
+    """How aggregated features are shown to people, by name: ``loss`` for a mean, ``worst accuracy`` for another."""
+    specs = ((name, settings.objectives.get(name, ObjectiveSpec())) for name in settings.measured)
+    return {name: name if spec.aggregate == "mean" else f"{spec.aggregate} {name}" for name, spec in specs}

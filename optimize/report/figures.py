@@ -10,8 +10,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from eiann.plots.style import FAINT, INHIBITORY, PALETTE, grid, new_figure, styled
-from optimize.report.findings import chance
+from eiann.plots.style import DIVERGING, FAINT, INHIBITORY, PALETTE, grid, magnitudes, new_figure, styled
+from optimize.report.findings import near_chance
 from optimize.report.material import Material
 
 _FIRST, _SECOND, _THIRD = INHIBITORY, PALETTE[1], PALETTE[2]
@@ -100,8 +100,8 @@ def ranking(material: Material) -> Figure | None:
         axes.errorbar(
             fresh["held_out_accuracy"], lower, xerr=error, fmt="D", ms=4.5, color=_SECOND, lw=1.4, label="fresh seeds"
         )
-    guess = chance(material)
-    if name == "accuracy" and guess is not None:
+    guess = near_chance(material)
+    if guess is not None:
         axes.axvline(guess, color="#888888", lw=0.8, ls=(0, (4, 3)), zorder=0)
     axes.set_yticks(rows.index.tolist(), [f"trial {number}" for number in rows["number"]])
     axes.set(xlabel="Accuracy (%)" if name == "accuracy" else name, ylim=(-0.7, len(rows) - 0.4))
@@ -169,6 +169,55 @@ def funnel(material: Material) -> Figure | None:
     return figure
 
 
+@styled
+def contour(material: Material) -> Figure | None:
+    """The first objective over the two parameters that matter most."""
+    if material.map is None:
+        return None
+    (first, second), table = material.map
+    x, y = table[first.name].unique(), table[second.name].unique()
+    expected = table["expected"].to_numpy(dtype=float).reshape(len(x), len(y)).T
+    figure = new_figure(4.0, 2.9)
+    axes = figure.subplots()
+    levels = axes.contourf(x, y, expected, levels=12, cmap=magnitudes(_FIRST).reversed())
+    done, best = material.complete, material.best
+    at = tuple(f"params.{parameter.name}" for parameter in (first, second))
+    axes.plot(done[at[0]], done[at[1]], "o", ms=2.2, color="#333333", mew=0, label="trial")
+    axes.plot(best[at[0]], best[at[1]], "D", ms=5.5, color=_SECOND, mec="#ffffff", mew=0.6, label="best")
+    axes.set(xlabel=first.name, ylabel=second.name, xscale=first.scale, yscale=second.scale)
+    bar = figure.colorbar(levels, ax=axes, pad=0.02, label=f"Expected {material.labels[material.objectives[0]]}")
+    bar.outline.set_visible(False)
+    figure.legend(*axes.get_legend_handles_labels(), loc="outside upper left", ncols=2)
+    return figure
+
+
+@styled
+def slopes(material: Material) -> Figure | None:
+    """Which parameter moves which feature around the best trial; empty where the interval holds 0."""
+    table = material.slopes
+    if table is None:
+        return None
+    shown = material.most_moving(16)
+    clear = (table["low"] > 0) | (table["high"] < 0)
+    effects = table.assign(shown=table["effect"].where(clear, 0.0)).pivot(
+        index="parameter", columns="target", values="shown"
+    )
+    targets = list(table["target"].unique())
+    values = effects.loc[shown, targets].to_numpy(dtype=float)
+    figure = new_figure(3.4 + 0.62 * len(targets), 0.9 + 0.22 * len(shown))
+    axes = figure.subplots()
+    limit = max(0.1, float(np.abs(values).max()))
+    image = axes.imshow(values, cmap=DIVERGING, vmin=-limit, vmax=limit, aspect="auto")
+    axes.set_yticks(range(len(shown)), shown)
+    names = [target.removeprefix("features.").replace("_", "\n") for target in targets]
+    axes.set_xticks(range(len(targets)), names)
+    axes.tick_params(length=0)
+    axes.spines[:].set_visible(False)
+    bar = figure.colorbar(image, ax=axes, pad=0.02, label="Effect over the range (s.d.)")
+    bar.outline.set_visible(False)
+    return figure
+
+
 def _log_if_wide(axes: Axes, values: np.ndarray[tuple[int], np.dtype[np.float64]]) -> None:
     known = values[np.isfinite(values)]
     if len(known) and known.min() > 0 and known.max() > 50 * known.min():
@@ -182,4 +231,6 @@ _FIGURES: Final[dict[str, Callable[[Material], Figure | None]]] = {
     "importance": importance,
     "places": places,
     "funnel": funnel,
+    "contour": contour,
+    "slopes": slopes,
 }

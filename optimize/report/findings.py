@@ -18,6 +18,8 @@ Level = Literal["serious", "caution", "good"]
 _EDGE: Final = 0.02
 _FEW_SEEDS: Final = 5
 _SMALL_P: Final = 0.05
+_DROP: Final = 5
+"""Points of accuracy that a mean may fall on fresh seeds before it is worth a word."""
 
 
 @dataclass(frozen=True)
@@ -52,19 +54,48 @@ def _fresh_seeds(material: Material) -> Iterator[Finding]:
             f"ones are partly the luckiest. Measure them: eiann reevaluate {path} --top 5 --fresh-seeds 30",
         )
         return
-    row = material.fresh.iloc[0]
-    drop = float(row.get("selected_accuracy", np.nan)) - float(row["held_out_accuracy"])
-    if drop > 5:
-        yield Finding(
-            "caution",
-            "The best loses on fresh seeds",
-            f"Trial {int(row['number'])} had {row['selected_accuracy']:.1f} % on the seeds it was selected on and has "
-            f"{row['held_out_accuracy']:.1f} % in the mean of {int(row['instances'])} fresh ones.",
-        )
+    yield from _losses(material.fresh)
     if (share := float(material.fresh["failed_share"].max())) > 0:
         yield Finding(
             "caution", "Failures on fresh seeds", f"Up to {100 * share:.0f} % of a trial's fresh runs failed."
         )
+
+
+def _losses(fresh: pd.DataFrame) -> Iterator[Finding]:
+    """Every trial that was measured again: whose mean fell, and whose worst run fell though its mean held."""
+    own = fresh["own_mean"].fillna(fresh.get("selected_accuracy", np.nan))
+    fell = (own - fresh["held_out_accuracy"]) > _DROP
+    if fell.any():
+        words = [
+            f"trial {int(row['number'])} from {before:.1f} % on its own seeds to {row['held_out_accuracy']:.1f} %"
+            for (_, row), before in zip(fresh[fell].iterrows(), own[fell], strict=True)
+        ]
+        yield Finding(
+            "caution",
+            "The best loses on fresh seeds" if fell.iloc[0] else f"{_of(fell)} lose on fresh seeds",
+            f"Mean accuracy fell: {_some(words)} in the mean of {int(fresh['instances'].max())} fresh ones.",
+        )
+    if "worst" not in fresh:
+        return
+    frail = ((fresh["own_worst"] - fresh["worst"]) > 2 * _DROP) & ~fell
+    if frail.any():
+        words = [
+            f"trial {int(row['number'])} {row['worst']:.1f} % ({row['own_worst']:.1f} % on its own)"
+            for _, row in fresh[frail].iterrows()
+        ]
+        yield Finding(
+            "caution",
+            "A fresh seed can be much worse",
+            f"Means hold, single runs do not. Worst of {int(fresh['instances'].max())} fresh seeds: {_some(words)}.",
+        )
+
+
+def _of(chosen: pd.Series) -> str:
+    return f"{int(chosen.sum())} of {len(chosen)} trials"
+
+
+def _some(words: list[str], most: int = 4) -> str:
+    return "; ".join(words[:most]) + (f"; and {len(words) - most} others" if len(words) > most else "")
 
 
 def _few_seeds(material: Material) -> Iterator[Finding]:
@@ -88,8 +119,8 @@ def _unsure_order(material: Material) -> Iterator[Finding]:
         yield Finding(
             "caution",
             "The first place is not sure",
-            f"Trial {int(first['number'])} is best in {100 * first['chance_of_best']:.0f} % of resamples of its seeds; "
-            f"{rivals} trials may be first.",
+            f"By {material.aggregate} {material.objectives[0].replace('_', ' ')}, trial {int(first['number'])} is best "
+            f"in {100 * first['chance_of_best']:.0f} % of resamples of its seeds; {rivals} trials may be first.",
         )
 
 
@@ -106,9 +137,9 @@ def _failures(material: Material) -> Iterator[Finding]:
         )
 
 
-def _where_instances_die(material: Material) -> str:
+def _where_instances_die(material: Material, below: float | None = None) -> str:
     try:
-        first = failure_report(material.trials, material.instances, material.parameters).iloc[0]
+        first = failure_report(material.trials, material.instances, material.parameters, below=below).iloc[0]
     except UserError:
         return ""
     if first["p"] >= _SMALL_P:
@@ -136,8 +167,8 @@ def _learned_nothing(material: Material) -> Iterator[Finding]:
         yield Finding(
             "caution",
             f"{count} of {len(dead)} trials have runs that learned nothing",
-            f"Their accuracy is that of guessing, {guess:.0f} %. Which parameters do that: eiann analyze failures "
-            f"{material.study.folder.path} --below {guess + 1:.0f}",
+            f"Their accuracy is that of guessing, {guess:.0f} %. {_where_instances_die(material, guess + 1)}"
+            f"See: eiann analyze failures {material.study.folder.path} --below {guess + 1:.0f}",
         )
 
 
@@ -210,6 +241,18 @@ def chance(material: Material) -> float | None:
     layers = list(network.layer_config.values())
     sizes = [population.size for population in layers[-1].values() if population.size] if layers else []
     return 100 / sizes[0] if sizes else None
+
+
+def near_chance(material: Material) -> float | None:
+    """Accuracy of guessing, if the first objective is accuracy and a seed of the best trials came within 20 points.
+
+    A picture of trials that are all far above it has better uses for its width.
+    """
+    guess = chance(material)
+    if guess is None or material.objectives[0] != "accuracy" or material.ranking is None:
+        return None
+    best = material.instances[material.instances["number"].isin(material.ranking["number"])]
+    return guess if float(best["features.accuracy"].min()) < guess + 20 else None
 
 
 def count_by_level(found: list[Finding]) -> pd.Series:

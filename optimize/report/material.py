@@ -15,17 +15,19 @@ import pandas as pd
 from eiann.errors import UserError
 from optimize.analysis import (
     champions,
+    contours,
     distance_and_error,
     front_history,
+    local_slopes,
     parameter_importance,
     ranking_confidence,
     unit_columns,
 )
 from optimize.analysis.importance import LEAST
 from optimize.objective.aggregate import maximized, objective_labels
-from optimize.results.ranking import complete_trials, pareto_front
+from optimize.results.ranking import complete_trials, feasible_trials, pareto_front
 from optimize.space import Parameter
-from optimize.space.document import ObjectiveSpec
+from optimize.space.document import Aggregate, ObjectiveSpec
 from optimize.study import Study
 
 REEVALUATIONS: Final = "reevaluations"
@@ -125,6 +127,11 @@ class Material:
         return complete_trials(self.trials)
 
     @cached_property
+    def feasible(self) -> pd.DataFrame:
+        """Complete trials that satisfy the space's constraints: only they can be among the best."""
+        return feasible_trials(self.trials, self.study.spec.evaluation.limits)
+
+    @cached_property
     def best(self) -> pd.Series:
         """The best trial, by the first objective."""
         return self.study.best(1, self.objectives[0]).iloc[0]
@@ -137,12 +144,12 @@ class Material:
     @cached_property
     def champions(self) -> pd.DataFrame:
         """Best by rank and by objective."""
-        return champions(self.trials, self.objectives)
+        return champions(self.feasible, self.objectives)
 
     @cached_property
     def front(self) -> pd.DataFrame:
         """The Pareto front."""
-        return pareto_front(self.trials, self.objectives)
+        return pareto_front(self.feasible, self.objectives)
 
     @cached_property
     def history(self) -> pd.DataFrame:
@@ -151,10 +158,13 @@ class Material:
 
     @cached_property
     def ranking(self) -> pd.DataFrame | None:
-        """How sure the order is, by the feature of the first objective."""
+        """How sure the order is, by the first objective: its feature, aggregated as the study does."""
         name = self.objectives[0]
+        instances = self.instances[self.instances["number"].isin(self.feasible["number"])]
         try:
-            return ranking_confidence(self.instances, f"features.{name}", maximize=self.upwards(name))
+            return ranking_confidence(
+                instances, f"features.{name}", maximize=self.upwards(name), aggregate=self.aggregate
+            )
         except UserError:
             return None
 
@@ -167,6 +177,36 @@ class Material:
             return None
 
     @cached_property
+    def slopes(self) -> pd.DataFrame | None:
+        """Which parameter moves which feature around the best trial, from the trials around it."""
+        targets = [f"features.{name}" for name in self.study.spec.evaluation.measured]
+        moving = [name for name in targets if self.complete[name].astype(float).std() > 0]
+        try:
+            return local_slopes(self.complete, self.parameters, int(self.best["number"]), moving) if moving else None
+        except UserError:
+            return None
+
+    def most_moving(self, count: int) -> list[str]:
+        """Parameters by their largest effect on any feature around the best trial, those that are sure of one first."""
+        assert self.slopes is not None
+        size = self.slopes["effect"].abs()
+        sure = (self.slopes["low"] > 0) | (self.slopes["high"] < 0)
+        largest = self.slopes.assign(sure=size.where(sure, 0.0), size=size).groupby("parameter")[["sure", "size"]].max()
+        return list(largest.sort_values(["sure", "size"], ascending=False, kind="stable").index[:count])
+
+    @cached_property
+    def map(self) -> tuple[tuple[Parameter, Parameter], pd.DataFrame] | None:
+        """What a model of all trials expects of the first objective over the two numbers that matter most."""
+        if self.importance is None:
+            return None
+        known = {parameter.name: parameter for parameter in self.parameters if parameter.kind != "categorical"}
+        ordered = [known[name] for name in self.importance["parameter"] if name in known]
+        if len(ordered) < 2:
+            return None
+        pair = (ordered[0], ordered[1])
+        return pair, contours(self.complete, pair, self.parameters, self.lead)
+
+    @cached_property
     def fresh(self) -> pd.DataFrame | None:
         """What ``eiann reevaluate`` measured, if it was run and belongs to this study's trials."""
         path = self._latest_reevaluation()
@@ -174,7 +214,11 @@ class Material:
             return None
         table = pd.read_parquet(path)
         wanted = {"number", "held_out_accuracy", "low", "high", "instances", "failed_share"}
-        return table if wanted <= set(table.columns) and not table.empty else None
+        if not wanted <= set(table.columns) or table.empty:
+            return None
+        # A space may select by the worst instance: means of fresh seeds are compared with means only.
+        own = self.instances.groupby("number")["features.accuracy"].agg(["mean", "min"])
+        return table.assign(own_mean=table["number"].map(own["mean"]), own_worst=table["number"].map(own["min"]))
 
     def _latest_reevaluation(self) -> Path | None:
         """The latest that is of this study: each is a folder named by its time, with its provenance."""
@@ -187,8 +231,14 @@ class Material:
     @cached_property
     def places(self) -> pd.DataFrame:
         """Complete trials in unit coordinates, the best first."""
-        ordered = self.complete.sort_values([self.lead, "number"])
+        beyond = ~self.complete["number"].isin(self.feasible["number"])
+        ordered = self.complete.assign(beyond=beyond).sort_values(["beyond", self.lead, "number"])
         return unit_columns(ordered, self.parameters)
+
+    @property
+    def aggregate(self) -> Aggregate:
+        """How the study makes one number of the first objective's instances."""
+        return self.study.spec.evaluation.objectives[self.objectives[0]].aggregate
 
     def upwards(self, feature: str) -> bool:
         """Whether more of a feature is better."""

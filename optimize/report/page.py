@@ -15,10 +15,12 @@ import pandas as pd
 
 from eiann.errors import UserError
 from optimize.files import write_text
+from optimize.objective.aggregate import feature_labels
 from optimize.report.best_run import trained_best
 from optimize.report.charts import charts
 from optimize.report.figures import write_figures
 from optimize.report.findings import findings
+from optimize.report.landscape import moves
 from optimize.report.material import BestRun, Material
 from optimize.study import Study
 from optimize.training_run import PLOTS
@@ -102,6 +104,7 @@ def render(material: Material) -> str:
         champions=_champions(material),
         fresh=_fresh(material),
         best_parameters=_best_parameters(material),
+        moves=moves(material),
         pictures=_pictures(material.best_run),
         plotly=get_plotlyjs(),
         # Inside of a script nothing may look like its end.
@@ -131,16 +134,25 @@ def _best_run(study: Study, progress: Callable[[int, int], None] | None) -> tupl
 def _headline(material: Material) -> list[dict[str, str]]:
     """The figures at the top."""
     name = material.objectives[0]
-    tiles = []
+    label = feature_labels(material.study.spec.evaluation)[name].replace("_", " ")
     unit = " %" if name == "accuracy" else ""
     value = material.best[f"features.{name}"]
-    ranking = material.ranking
-    own = None if ranking is None else ranking[ranking["number"] == material.best["number"]]
     seeds = len(material.study.spec.search_space.instances)
     under = f"trial {int(material.best['number'])}, {seeds} seed{'s' if seeds > 1 else ''}"
-    if own is not None and len(own) and seeds > 1:
-        under += f", {own['low'].iloc[0]:.1f} to {own['high'].iloc[0]:.1f}" if unit else ""
-    tiles.append({"label": f"best {name}, as selected", "value": f"{number(round(value, 2))}{unit}", "under": under})
+    ranking = material.ranking
+    own = None if ranking is None else ranking[ranking["number"] == material.best["number"]]
+    if unit and own is not None and len(own) and seeds > 1:
+        row = own.iloc[0]
+        # The interval is the mean's: where another number stands above it, the mean is said too.
+        mean = "" if material.aggregate == "mean" else f"mean {row['mean']:.1f}, "
+        under += f", {mean}{row['low']:.1f} to {row['high']:.1f}"
+    tiles = [
+        {
+            "label": f"{label} of the best trial, as selected",
+            "value": f"{number(round(value, 2))}{unit}",
+            "under": under,
+        }
+    ]
     fresh = material.fresh
     if fresh is None:
         tiles.append({"label": "on fresh seeds", "value": "not measured", "under": "see the first warning"})
@@ -148,7 +160,7 @@ def _headline(material: Material) -> list[dict[str, str]]:
         row = fresh.sort_values("held_out_accuracy", ascending=False).iloc[0]
         tiles.append(
             {
-                "label": "best on fresh seeds, held-out data",
+                "label": "best mean on fresh seeds, held-out data",
                 "value": f"{row['held_out_accuracy']:.1f} %",
                 "under": f"trial {int(row['number'])}, {int(row['instances'])} seeds, "
                 f"{row['low']:.1f} to {row['high']:.1f}, {100 * row['failed_share']:.0f} % failed",
@@ -212,8 +224,9 @@ def _duration(seconds: float) -> str:
 
 
 def _top(material: Material) -> dict[str, Any]:
-    features = list(material.study.spec.evaluation.measured)
-    columns = ["trial", *(name.replace("_", " ") for name in features), "seeds"]
+    labels = feature_labels(material.study.spec.evaluation)
+    features = list(labels)
+    columns = ["trial", *(label.replace("_", " ") for label in labels.values()), "seeds"]
     rows = [
         [int(row["number"]), *(float(row[f"features.{name}"]) for name in features), int(row["instances_ok"])]
         for _, row in material.top.iterrows()
@@ -235,12 +248,13 @@ def _fresh(material: Material) -> dict[str, Any] | None:
         return None
     names = {
         "number": "trial",
-        "selected_accuracy": "as selected (%)",
-        "held_out_accuracy": "mean (%)",
+        "own_mean": "own seeds, mean (%)",
+        "held_out_accuracy": "fresh, mean (%)",
         "low": "low",
         "high": "high",
         "median": "median",
-        "worst": "worst",
+        "own_worst": "own seeds, worst",
+        "worst": "fresh, worst",
         "instances": "seeds",
         "failed_share": "failed share",
     }

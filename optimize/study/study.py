@@ -214,15 +214,16 @@ class Study:
         """
         from optimize.results import best_trials
 
-        return best_trials(self._feasible(), k, by, tuple(self.spec.evaluation.objectives))
+        return best_trials(self.feasible(), k, by, tuple(self.spec.evaluation.objectives))
 
     def front(self) -> pd.DataFrame:
         """The complete trials within all constraints that no other one beats in all objectives."""
         from optimize.results import pareto_front
 
-        return pareto_front(self._feasible(), tuple(self.spec.evaluation.objectives))
+        return pareto_front(self.feasible(), tuple(self.spec.evaluation.objectives))
 
-    def _feasible(self) -> pd.DataFrame:
+    def feasible(self) -> pd.DataFrame:
+        """The complete trials within all constraints: those that can be among the best."""
         from optimize.results import feasible_trials
 
         return feasible_trials(self.trials(), self.spec.evaluation.limits)

@@ -34,6 +34,14 @@ def test_panels_are_loss_and_accuracy_over_training_steps() -> None:
     assert {axes.get_xlabel() for axes in figure.axes} == {"Training step"}
 
 
+def test_a_loss_that_falls_by_orders_of_magnitude_is_drawn_in_its_logarithm() -> None:
+    data = history()
+    assert learning_curves(data).axes[0].get_yscale() == "linear"
+    data.val_loss = data.val_loss + 0.1
+    data.val_loss[:, 0] = 200.0
+    assert learning_curves(data).axes[0].get_yscale() == "log"
+
+
 def test_every_replica_and_the_median_are_drawn() -> None:
     data = history()
     for panel, values in enumerate((data.val_loss, data.val_accuracy)):

@@ -153,6 +153,22 @@ def test_a_clear_winner_is_certain_and_twins_are_not() -> None:
     assert twins["chance_of_best"].sum() == pytest.approx(1)
 
 
+def test_the_order_is_by_what_the_study_makes_of_instances() -> None:
+    frail, solid = [99.0, 99.0, 99.0, 99.0, 60.0], [90.0, 91.0, 90.0, 91.0, 90.5]
+    instances = instance_table(np.array([frail, solid]))
+    by_mean = ranking_confidence(instances, "features.accuracy", maximize=True)
+    by_median = ranking_confidence(instances, "features.accuracy", maximize=True, aggregate="median")
+    by_worst = ranking_confidence(instances, "features.accuracy", maximize=True, aggregate="worst")
+    assert [found["number"].tolist() for found in (by_mean, by_median, by_worst)] == [[0, 1], [0, 1], [1, 0]]
+    assert by_worst["worst"].tolist() == [90.0, 60.0]
+    assert by_median["median"].tolist() == [99.0, 90.5]
+    # The bad seed is missing from (4/5)^5 of the resamples, a third.
+    assert by_worst["chance_of_best"].iloc[0] == pytest.approx(1 - 0.8**5, abs=0.03)
+    losses = instances.assign(**{"features.loss": 100 - instances["features.accuracy"]})
+    lowest = ranking_confidence(losses, "features.loss", maximize=False, aggregate="worst")
+    assert lowest["worst"].tolist() == [10.0, 40.0]
+
+
 def test_what_a_seed_does_to_every_trial_does_not_blur_their_order() -> None:
     luck = np.array([0.0, 10.0, 20.0, 30.0])
     found = ranking_confidence(

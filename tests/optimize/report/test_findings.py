@@ -46,7 +46,7 @@ def test_missing_fresh_seeds_are_said_first_and_how_to_get_them(make_study: Make
     ("changes", "expected"),
     [
         ({}, None),
-        ({"held_out_accuracy": 60.0}, "The best loses on fresh seeds"),
+        ({"held_out_accuracy": 1.0}, "The best loses on fresh seeds"),
         ({"failed_share": 0.2}, "Failures on fresh seeds"),
     ],
 )
@@ -60,6 +60,28 @@ def test_fresh_seeds_are_read_where_they_were_measured(
     assert "No measurement" not in found
     about_fresh = [words for words in found.split(" | ") if "fresh" in words]
     assert about_fresh == ([expected] if expected else [])
+
+
+def test_every_trial_that_was_measured_again_is_looked_at(make_study: MakeStudy) -> None:
+    study = make_study()
+    run_inline(study)
+    own = study.instances().groupby("number")["features.accuracy"].agg(["mean", "min"])
+    held, fallen, frail = (int(number) for number in own.index[:3])
+    table = pd.concat(
+        [
+            reevaluation(number=held, held_out_accuracy=own["mean"][held], worst=own["min"][held]),
+            reevaluation(number=fallen, held_out_accuracy=own["mean"][fallen] - 20, worst=own["min"][fallen] - 20),
+            reevaluation(number=frail, held_out_accuracy=own["mean"][frail] - 1, worst=own["min"][frail] - 15),
+        ]
+    )
+    # What a study selected by may be the worst instance: it is no measure for a mean.
+    write_table(table.assign(selected_accuracy=0.0), study.folder.tables / REEVALUATION)
+    found = {finding.title: finding.text for finding in findings(Material.of(study, resamples=0))}
+    assert "The best loses on fresh seeds" not in found
+    fell = found["1 of 3 trials lose on fresh seeds"]
+    assert f"trial {fallen} from {own['mean'][fallen]:.1f} %" in fell
+    assert f"trial {held} " not in fell
+    assert f"trial {frail} " in found["A fresh seed can be much worse"]
 
 
 def test_the_latest_reevaluation_of_this_study_counts(make_study: MakeStudy) -> None:

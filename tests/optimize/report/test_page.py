@@ -83,7 +83,15 @@ def test_the_page_is_one_file_and_says_what_is_missing(reported: Study) -> None:
     assert not re.findall(r"""<(?:img|link)[^>]+(?:src|href)=["'](?!data:)""", text.partition("<script>")[0])
     assert "best/trial-" in text
     figures = sorted(path.name for path in (reported.folder.path / "figures").iterdir())
-    assert {"progress.png", "progress.pdf", "front.pdf", "places.png", "importance.pdf"} <= set(figures)
+    assert {
+        "progress.png",
+        "progress.pdf",
+        "front.pdf",
+        "places.png",
+        "importance.pdf",
+        "contour.png",
+        "slopes.pdf",
+    } <= set(figures)
     for path in (reported.folder.path / "figures").glob("*.png"):
         with Image.open(path) as image:
             assert max(image.size) > 1000

@@ -1,20 +1,13 @@
-"""What a storage holds of a study's trials, read in bulk: the rows behind every table."""
+"""What a storage holds of a study's trials, as rows."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
-import sqlalchemy
-from optuna.trial import FrozenTrial
-
-from optimize.space import Parameter
+from optimize.results.sources import source_of
 from optimize.space.document import Value
-from optimize.study.database import OptunaTables
-from optimize.study.ledger import ATTEMPT, RESULT
 from optimize.study.spec import StudySpec
 from optimize.study.storage import TrialStorage
 
@@ -32,8 +25,8 @@ class TrialRow:
     attempt: int = 1
 
 
-def trial_rows(storage: TrialStorage, spec: StudySpec, *, params: bool = True) -> list[TrialRow]:
-    """All trials of a study, ordered by number; without ``params`` the largest part is not read where that saves time.
+def trial_rows(storage: TrialStorage, spec: StudySpec) -> list[TrialRow]:
+    """All trials of a study, ordered by number.
 
     Example:
         >>> from tempfile import TemporaryDirectory
@@ -45,79 +38,17 @@ def trial_rows(storage: TrialStorage, spec: StudySpec, *, params: bool = True) -
         ...     trial_rows(study.storage, study.spec)
         []
     """
-    if storage.engine is None:
-        return [_from_frozen(trial) for trial in storage.trials()]
-    with storage.engine.connect() as connection:
-        return _from_database(connection, storage.study_id, spec, params)
-
-
-def _from_frozen(trial: FrozenTrial) -> TrialRow:
-    return TrialRow(
-        number=trial.number,
-        state=trial.state.name,
-        started=_utc_of_local(trial.datetime_start),
-        finished=_utc_of_local(trial.datetime_complete),
-        params=trial.params,
-        result=trial.user_attrs.get(RESULT, {}),
-        attempt=trial.user_attrs.get(ATTEMPT, 1),
-    )
-
-
-def _from_database(
-    connection: sqlalchemy.Connection, study_id: int, spec: StudySpec, with_params: bool
-) -> list[TrialRow]:
-    """Three plain queries: Optuna's own way, an object for every parameter of every trial, takes many seconds."""
-    tables = OptunaTables.known()
-    trials, params, attributes = tables.trials.c, tables.params.c, tables.user_attributes.c
-    mine = sqlalchemy.select(trials.trial_id).where(trials.study_id == study_id)
-    rows: dict[int, TrialRow] = {}
-    columns = (trials.trial_id, trials.number, trials.state, trials.datetime_start, trials.datetime_complete)
-    for trial_id, number, state, started, finished in connection.execute(
-        sqlalchemy.select(*columns).where(trials.study_id == study_id)
-    ).all():
-        rows[trial_id] = TrialRow(number, state.name, _utc(started), _utc(finished))
-    if with_params:
-        readers = {parameter.name: _reader(parameter) for parameter in spec.search_space.searched}
-        of_mine = sqlalchemy.select(params.trial_id, params.param_name, params.param_value).where(
-            params.trial_id.in_(mine)
-        )
-        for trial_id, name, value in _bare(connection, of_mine):
-            rows[trial_id].params[name] = readers[name](value) if name in readers else value
-    results = sqlalchemy.select(attributes.trial_id, attributes.key, attributes.value_json).where(
-        attributes.trial_id.in_(mine), attributes.key.in_([RESULT, ATTEMPT])
-    )
-    for trial_id, key, text in _bare(connection, results):
-        if key == RESULT:
-            rows[trial_id].result = json.loads(text)
-        else:
-            rows[trial_id].attempt = json.loads(text)
-    return sorted(rows.values(), key=lambda row: row.number)
-
-
-def _bare(connection: sqlalchemy.Connection, query: sqlalchemy.Select[Any]) -> Sequence[tuple[Any, ...]]:
-    """Rows as the driver of the database has them, all at once.
-
-    SQLAlchemy makes an object of each, which costs more than the query where there is a row for each parameter.
-    """
-    text = query.compile(connection, compile_kwargs={"literal_binds": True})
-    cursor = connection.connection.cursor()
-    try:
-        cursor.execute(str(text))
-        return cursor.fetchall()
-    finally:
-        cursor.close()
-
-
-def _reader(parameter: Parameter) -> Callable[[float], Value]:
-    """How a stored number becomes the parameter's value; Optuna stores the positions of choices."""
-    if parameter.kind == "categorical":
-        return lambda stored: parameter.choices[int(stored)]
-    return int if parameter.kind == "int" else float
-
-
-def _utc(naive: datetime | None) -> datetime | None:
-    return None if naive is None else naive.replace(tzinfo=UTC)
-
-
-def _utc_of_local(time: datetime | None) -> datetime | None:
-    return None if time is None else time.astimezone(UTC)
+    with source_of(storage, spec) as source:
+        heads = source.heads()
+        rows = {head.key: TrialRow(*head[1:]) for head in heads}
+        ended = {head.key for head in heads if head.has_ended}
+        for key, name, value in source.params():
+            if row := rows.get(key):
+                row.params[name] = value
+        for key, attempt in source.attempts():
+            if row := rows.get(key):
+                row.attempt = attempt
+        for key, result in source.results():
+            if key in ended:
+                rows[key].result = dict(result)
+    return list(rows.values())

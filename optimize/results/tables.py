@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, Literal
 
-import numpy as np
 import pandas as pd
 
 from eiann.errors import UserError
 from optimize.files import replacing
-from optimize.results.rows import TrialRow, trial_rows
+from optimize.garbage import uncollected
+from optimize.results.recorded import floats, recorded
+from optimize.results.sources import source_of
+from optimize.space.document import Value
 from optimize.study.spec import StudySpec
 from optimize.study.storage import TrialStorage
 
 TableName = Literal["trials", "instances"]
 
 
+@uncollected()
 def trials_table(storage: TrialStorage, spec: StudySpec) -> pd.DataFrame:
     """One row for each trial, ordered by number.
 
@@ -26,59 +29,54 @@ def trials_table(storage: TrialStorage, spec: StudySpec) -> pd.DataFrame:
     their own units; ``seconds`` is the trial's share in the wall time of its pack; times are UTC; ``failure`` is words,
     of a trial that was given up early (PRUNED) too; its features are those of the instances that it had.
     """
-    rows = trial_rows(storage, spec)
-    results = [row.result for row in rows]
-    evaluation = spec.evaluation
-    objectives = list(evaluation.objectives)
+    with source_of(storage, spec) as source:
+        heads = source.heads()
+        ended = recorded(storage, spec, source, heads)
+        at = {head.key: position for position, head in enumerate(heads)}
+        params: dict[str, list[Value | None]] = {p.name: [None] * len(heads) for p in spec.search_space.searched}
+        for key, name, value in source.params():
+            if (position := at.get(key)) is not None and name in params:
+                params[name][position] = value
+        attempts = [1] * len(heads)
+        for key, attempt in source.attempts():
+            if (position := at.get(key)) is not None:
+                attempts[position] = attempt
+    fields = ended.fields
     columns: dict[str, Any] = {
-        "number": _column([row.number for row in rows], dtype="int64"),
-        "state": _column([row.state for row in rows], dtype="str"),
+        "number": _column([head.number for head in heads], dtype="int64"),
+        "state": _column([head.state for head in heads], dtype="str"),
     }
-    for i, name in enumerate(objectives):
-        columns[f"objectives.{name}"] = _floats(_nth(result.get("objectives"), i) for result in results)
-    for name in evaluation.measured:
-        columns[f"features.{name}"] = _floats(result.get("features", {}).get(name) for result in results)
+    columns |= {f"objectives.{name}": values for name, values in ended.objectives.items()}
+    columns |= {f"features.{name}": values for name, values in ended.features.items()}
     for parameter in spec.search_space.searched:
-        columns[f"params.{parameter.name}"] = _params(rows, parameter.name, parameter.kind)
-    failed = [sum("failure" in instance for instance in result.get("instances", ())) for result in results]
-    total = [len(result.get("instances", ())) for result in results]
+        columns[f"params.{parameter.name}"] = _params(params[parameter.name], parameter.kind)
     columns |= {
-        "instances_ok": _column([ran - bad for ran, bad in zip(total, failed, strict=True)], dtype="int64"),
-        "instances_failed": _column(failed, dtype="int64"),
-        "attempt": _column([row.result.get("attempt", row.attempt) for row in rows], dtype="int64"),
-        "seconds": _floats(result.get("seconds") for result in results),
-        "pack": _column([result.get("pack") for result in results], dtype="Int64"),
-        "device": _column([result.get("device") for result in results], dtype="str"),
-        "started": pd.to_datetime(pd.Series([row.started for row in rows], dtype="object"), utc=True),
-        "finished": pd.to_datetime(pd.Series([row.finished for row in rows], dtype="object"), utc=True),
-        "failure": _column([result.get("failure") or result.get("stopped") for result in results], dtype="str"),
+        "instances_ok": _column([ran - bad for ran, bad in zip(ended.ran, ended.failed, strict=True)], dtype="int64"),
+        "instances_failed": _column(ended.failed, dtype="int64"),
+        "attempt": _column(
+            [noted if own is None else own for own, noted in zip(fields["attempt"], attempts, strict=True)],
+            dtype="int64",
+        ),
+        "seconds": floats(fields["seconds"]),
+        "pack": _column(fields["pack"], dtype="Int64"),
+        "device": _column(fields["device"], dtype="str"),
+        "started": pd.to_datetime(pd.Series([head.started for head in heads], dtype="object"), utc=True),
+        "finished": pd.to_datetime(pd.Series([head.finished for head in heads], dtype="object"), utc=True),
+        "failure": _column(
+            [why or stopped for why, stopped in zip(fields["failure"], fields["stopped"], strict=True)], dtype="str"
+        ),
     }
     return pd.DataFrame(columns)
 
 
+@uncollected()
 def instances_table(storage: TrialStorage, spec: StudySpec) -> pd.DataFrame:
     """One row for each instance of each trial that ended, ordered by trial and instance.
 
     Columns: ``number, instance, network_seed, data_seed, features.*, failure``.
     """
-    numbers: list[int] = []
-    positions: list[int] = []
-    instances: list[Mapping[str, Any]] = []
-    for row in trial_rows(storage, spec, params=False):
-        for position, instance in enumerate(row.result.get("instances", ())):
-            numbers.append(row.number)
-            positions.append(position)
-            instances.append(instance)
-    columns: dict[str, Any] = {
-        "number": _column(numbers, dtype="int64"),
-        "instance": _column(positions, dtype="int64"),
-        "network_seed": _column([instance["network_seed"] for instance in instances], dtype="int64"),
-        "data_seed": _column([instance["data_seed"] for instance in instances], dtype="int64"),
-    }
-    for name in spec.evaluation.measured:
-        columns[f"features.{name}"] = _floats(instance.get("features", {}).get(name) for instance in instances)
-    columns["failure"] = _column([instance.get("failure") for instance in instances], dtype="str")
-    return pd.DataFrame(columns)
+    with source_of(storage, spec) as source:
+        return recorded(storage, spec, source, source.heads()).instances.copy()
 
 
 _WRITERS: Final[Mapping[str, Callable[[pd.DataFrame, Path], Any]]] = {
@@ -114,17 +112,8 @@ def _column(values: Any, dtype: str) -> pd.Series[Any]:
     return pd.Series(values, dtype=dtype)
 
 
-def _floats(values: Iterable[float | None]) -> np.ndarray[Any, np.dtype[np.float64]]:
-    return np.array([np.nan if value is None else value for value in values], dtype=np.float64)
-
-
-def _nth(values: Sequence[float] | None, i: int) -> float | None:
-    return None if values is None else values[i]
-
-
-def _params(rows: Sequence[TrialRow], name: str, kind: str) -> Any:
-    values = [row.params.get(name) for row in rows]
+def _params(values: Sequence[Value | None], kind: str) -> Any:
     if kind == "float":
-        return _floats(values)  # type: ignore[arg-type]
+        return floats(values)  # type: ignore[arg-type]
     # A parameter that depends on another one is absent in some trials.
     return _column(values, dtype="Int64" if kind == "int" else "object")

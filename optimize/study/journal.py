@@ -10,6 +10,7 @@ minute. The lock file has Optuna's name, so that its own tools and we keep each 
 from __future__ import annotations
 
 import json
+import logging
 import os
 import socket
 import threading
@@ -27,7 +28,10 @@ from typing_extensions import override
 from eiann.crash import crash_point
 from eiann.errors import UserError
 from optimize.files import TEMPORARY, sync_path
+from optimize.study.journal_reading import JournalReading, UnknownToUsError
 from optimize.study.storage import TrialStorage
+
+log = logging.getLogger(__name__)
 
 STALE_LOCK_S: Final = 30.0
 """A lock that does not change hands for so long is broken, as Optuna does it."""
@@ -42,7 +46,47 @@ class JournalTrialStorage(TrialStorage):
         self._journal = JournalFile(path)
         # One after the other: a thread that waits for the file must not hold what its holder waits for.
         self._one_at_a_time = threading.RLock()
-        super().__init__(JournalStorage(self._journal), study_name)
+        self._replayed: JournalStorage | None = None
+        self._reading: JournalReading | None = JournalReading()
+        super().__init__(None, study_name)
+
+    @override
+    def attributes(self) -> dict[str, Any]:
+        """Attributes of the study; they alone are no reason for Optuna's replay."""
+        with self._one_at_a_time:
+            if self._replayed is None and (reading := self.reading()) is not None:
+                return reading.attributes(self.study_id)
+            return super().attributes()
+
+    def reading(self) -> JournalReading | None:
+        """What the file says now, read directly; ``None`` where only Optuna can read it."""
+        with self._one_at_a_time:
+            reading = self._reading
+            if reading is not None:
+                try:
+                    reading.follow(self._journal.lines(reading.lines))
+                except UnknownToUsError:
+                    log.info("%s is read by Optuna, line %d is none of ours", self._journal.path, reading.lines)
+                    reading = self._reading = None
+            return reading
+
+    @property
+    @override
+    def _storage(self) -> JournalStorage:
+        """Optuna's storage, replayed when it is first needed: who only looks at tables never needs it."""
+        if self._replayed is None:
+            self._replayed = JournalStorage(self._journal)
+            if self._reading is not None:
+                # Not twice the same in memory; who asks for it again has it read again.
+                self._reading = JournalReading()
+        return self._replayed
+
+    @override
+    def _find_study(self) -> int:
+        with self._one_at_a_time:
+            if self._replayed is None and (reading := self.reading()) is not None:
+                return reading.study_id(self._name)
+            return super()._find_study()
 
     @override
     def _read(self, question: Callable[[BaseStorage], Answer]) -> Answer:
@@ -52,6 +96,8 @@ class JournalTrialStorage(TrialStorage):
     @override
     def _write(self, work: Callable[[BaseStorage], Answer], *, guarded: bool = True) -> Answer:
         with self._one_at_a_time:
+            # Before the file is locked: the first time takes long.
+            _ = self._storage
             _ = self.study_id if self._guard else None
             try:
                 with self._journal.transaction():
@@ -60,7 +106,7 @@ class JournalTrialStorage(TrialStorage):
                     return work(self._storage)
             except BaseException:
                 # Optuna has replayed operations that were not written.
-                self._storage = JournalStorage(self._journal)
+                self._replayed = None
                 raise
 
 
@@ -88,14 +134,22 @@ class JournalFile(BaseJournalBackend):
         if self._pending is None:
             self._count_lines()
         lines = len(self._ends) - 1
-        if log_number_from < lines:
-            with self.path.open("rb") as file:
-                file.seek(self._ends[log_number_from])
-                text = file.read(self._ends[-1] - self._ends[log_number_from])
-            for number, line in enumerate(text.splitlines(), start=log_number_from + 1):
-                yield self._operation(line, number)
+        for number, line in enumerate(self._written(log_number_from), start=log_number_from + 1):
+            yield self._operation(line, number)
         for line in (self._pending or [])[max(0, log_number_from - lines) :]:
             yield json.loads(line)
+
+    def lines(self, first: int) -> list[bytes]:
+        """The lines of the file from this one on; half a line at the end is none."""
+        self._count_lines()
+        return self._written(first)
+
+    def _written(self, first: int) -> list[bytes]:
+        if first >= len(self._ends) - 1:
+            return []
+        with self.path.open("rb") as file:
+            file.seek(self._ends[first])
+            return file.read(self._ends[-1] - self._ends[first]).splitlines()
 
     @override
     def append_logs(self, logs: list[dict[str, Any]]) -> None:

@@ -62,8 +62,8 @@ class TrialStorage:
     Kinds of storage differ in how they come to an answer: see ``_read`` and ``_write``.
     """
 
-    def __init__(self, storage: BaseStorage, study_name: str) -> None:
-        self._storage = storage
+    def __init__(self, storage: BaseStorage | None, study_name: str) -> None:
+        self._given = storage
         self._name = study_name
         self._study_id: int | None = None
         self._guard: tuple[str, str] | None = None
@@ -79,7 +79,7 @@ class TrialStorage:
         """
         if self._study_id is None:
             try:
-                self._study_id = self._read(lambda storage: storage.get_study_id_from_name(self._name))
+                self._study_id = self._find_study()
             except KeyError as error:
                 raise UserError(f"the storage has no study named {self._name!r}") from error
         return self._study_id
@@ -196,7 +196,8 @@ class TrialStorage:
 
     def close(self) -> None:
         """Let go of connections."""
-        self._storage.remove_session()
+        if self._given is not None:
+            self._given.remove_session()
 
     @property
     def engine(self) -> sqlalchemy.Engine | None:
@@ -204,6 +205,15 @@ class TrialStorage:
         return None
 
     # ----------------------------------------------------------------------------------- how a kind of storage works
+
+    @property
+    def _storage(self) -> BaseStorage:
+        """Optuna's storage; a kind that makes it later says how."""
+        assert self._given is not None
+        return self._given
+
+    def _find_study(self) -> int:
+        return self._read(lambda storage: storage.get_study_id_from_name(self._name))
 
     def _read(self, question: Callable[[BaseStorage], Answer]) -> Answer:
         """Ask Optuna's storage something."""

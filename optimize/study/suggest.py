@@ -83,6 +83,7 @@ class Suggester:
             warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
             self._study = optuna.load_study(study_name="mirror", storage=self._storage, sampler=self._sampler)
         self._known_attributes: dict[str, Any] = {}
+        self._ranges: dict[tuple[str, ...], dict[str, BaseDistribution]] = {}
 
     def restore(self, trials: Iterable[FrozenTrial], study_attributes: Mapping[str, Any]) -> None:
         """Fill the copy: all trials of the storage in the order of their numbers, and what samplers wrote.
@@ -109,7 +110,7 @@ class Suggester:
                 self._storage.set_trial_param(own, parameter.name, chosen, known)
         frozen = self._storage.get_trial(own)
         # Optuna makes an object for each parameter of each trial, which is more than half of what a trial takes.
-        frozen.distributions = {name: self._distributions[name] for name in frozen.distributions}
+        frozen.distributions = self._ranges_of(frozen.distributions)
         attributes = self._storage.get_study_system_attrs(self._study_id)
         new = {key: value for key, value in attributes.items() if self._known_attributes.get(key) != value}
         self._known_attributes.update(new)
@@ -154,6 +155,11 @@ class Suggester:
             trial_id=trial.number,
         )
         self._storage.create_new_trial(self._study_id, slim)
+
+    def _ranges_of(self, names: Iterable[str]) -> dict[str, BaseDistribution]:
+        """The ranges of these parameters: one mapping for all trials that have the same ones; nobody changes it."""
+        own = tuple(names)
+        return self._ranges.setdefault(own, {name: self._distributions[name] for name in own})
 
     def _id(self, number: int) -> int:
         return self._storage.get_trial_id_from_study_id_trial_number(self._study_id, number)

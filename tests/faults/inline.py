@@ -176,9 +176,8 @@ def crashed_creating(scene: Scene) -> str:
     """Death while the study is made: it is there whole, or not and can be made again."""
     point = scene.rng.randint(1, 12)
     scene.create(str(point))
-    if not (scene.studies / "toy").exists():
-        if scene.create() != 0:
-            raise FaultError(f"the study could not be made again: {scene.said()}")
+    if not (scene.studies / "toy").exists() and scene.create() != 0:
+        raise FaultError(f"the study could not be made again: {scene.said()}")
     return f"write {point}"
 
 

@@ -90,7 +90,7 @@ def test_a_worker_keeps_each_part_and_reports_it_where_nobody_else_sees_it(
         ]
 
 
-@pytest.mark.parametrize("trainer", ["DiesInMidPack", "DiesUnseen"])
+@pytest.mark.parametrize("trainer", [pytest.param("DiesInMidPack", marks=pytest.mark.long), "DiesUnseen"])
 def test_what_had_ended_when_a_worker_died_is_not_computed_again(
     make: MakeStudy, ray_slots: Slots, trainer: str
 ) -> None:

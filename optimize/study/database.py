@@ -15,6 +15,7 @@ import optuna
 import sqlalchemy
 from optuna.exceptions import StorageInternalError
 from optuna.storages import BaseStorage, RDBStorage
+from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError, OperationalError
 from typing_extensions import override
@@ -37,8 +38,8 @@ class DatabaseTrialStorage(TrialStorage):
 
     Optuna's own tables are written, as Optuna 5 defines them, so that every tool for Optuna reads the study.
 
-    A transaction that was cut off, nobody knows whether before or after its end, is made again; ``create``, ``end`` and
-    ``swap`` recognize what they have written before.
+    A transaction that was cut off, nobody knows whether before or after its end, is made again; ``create_study``,
+    ``create``, ``end`` and ``swap`` recognize what they have written before.
     """
 
     def __init__(self, storage: RDBStorage, study_name: str, *, patience: float = PATIENCE_S) -> None:
@@ -52,6 +53,48 @@ class DatabaseTrialStorage(TrialStorage):
     def engine(self) -> sqlalchemy.Engine | None:
         """The database behind it."""
         return self._engine
+
+    @override
+    def create_study(self, objectives: int, attributes: Mapping[str, Any] | None = None) -> None:
+        """Create the study with its first attributes in one transaction."""
+        tables = self._tables
+        texts = {key: json.dumps(value) for key, value in (attributes or {}).items()}
+        attempts = 0
+
+        def created(connection: sqlalchemy.Connection) -> int:
+            nonlocal attempts
+            attempts += 1
+            inserted = connection.execute(tables.studies.insert().values(study_name=self._name)).inserted_primary_key
+            assert inserted is not None
+            here = {"study_id": int(inserted[0])}
+            minimized = {**here, "direction": StudyDirection.MINIMIZE}
+            _insert(connection, tables.directions, [{**minimized, "objective": i} for i in range(objectives)])
+            rows = [{**here, "key": key, "value_json": text} for key, text in texts.items()]
+            _insert(connection, tables.study_attributes, rows)
+            return here["study_id"]
+
+        try:
+            self._study_id = self._transaction(created, guarded=False)
+        except IntegrityError as error:
+            if attempts == 1 or not texts or self._stored_texts() != texts:
+                self._study_id = None
+                raise self._taken() from error
+
+    @override
+    def delete_study(self) -> None:
+        """Remove the study and its trials in one transaction, the rows that point to others first."""
+        study_id, trials = self.study_id, self._tables.trials
+        ids = sqlalchemy.select(trials.c.trial_id).where(trials.c.study_id == study_id)
+
+        def deleted(connection: sqlalchemy.Connection) -> None:
+            for table in reversed(trials.metadata.sorted_tables):
+                if "study_id" in table.c:
+                    connection.execute(table.delete().where(table.c.study_id == study_id))
+                elif "trial_id" in table.c:
+                    connection.execute(table.delete().where(table.c.trial_id.in_(ids)))
+
+        self._transaction(deleted)
+        self._study_id = None
 
     @override
     def set_attribute(self, key: str, value: object) -> None:
@@ -169,11 +212,6 @@ class DatabaseTrialStorage(TrialStorage):
     def _read(self, question: Callable[[BaseStorage], Answer]) -> Answer:
         return self._patiently(lambda: question(self._storage))
 
-    @override
-    def _write(self, work: Callable[[BaseStorage], Answer], *, guarded: bool = True) -> Answer:
-        # Creating and deleting studies: Optuna's own transactions, before anybody holds a lease.
-        return self._patiently(lambda: work(self._storage))
-
     def _transaction(self, work: Callable[[sqlalchemy.Connection], Answer], *, guarded: bool = True) -> Answer:
         """All of the work or nothing of it, under the guard."""
 
@@ -222,6 +260,12 @@ class DatabaseTrialStorage(TrialStorage):
         stored = {row.key: row.value_json for row in connection.execute(query)}
         return bool(stored) and stored == {key: json.dumps(value) for key, value in ending.user_attrs.items()}
 
+    def _stored_texts(self) -> dict[str, str]:
+        table = self._tables.study_attributes
+        query = sqlalchemy.select(table.c.key, table.c.value_json).where(table.c.study_id == self.study_id)
+        with self._engine.connect() as connection:
+            return {row.key: row.value_json for row in connection.execute(query)}
+
     def _ids_from(self, connection: sqlalchemy.Connection, number: int) -> list[int]:
         trials = self._tables.trials.c
         query = sqlalchemy.select(trials.trial_id).where(trials.study_id == self.study_id, trials.number >= number)
@@ -245,6 +289,8 @@ def reason_of(error: BaseException) -> str:
 class OptunaTables:
     """The tables of an Optuna database that are written and read in bulk."""
 
+    studies: sqlalchemy.Table
+    directions: sqlalchemy.Table
     trials: sqlalchemy.Table
     params: sqlalchemy.Table
     values: sqlalchemy.Table
@@ -260,6 +306,8 @@ class OptunaTables:
 
         tables = BaseModel.metadata.tables
         return cls(
+            studies=tables["studies"],
+            directions=tables["study_directions"],
             trials=tables["trials"],
             params=tables["trial_params"],
             values=tables["trial_values"],

@@ -13,8 +13,9 @@ from typing import Final
 
 import sqlalchemy
 
+from eiann.crash import crash_point
 from eiann.errors import UserError
-from optimize.files import TEMPORARY, check_can_be_made
+from optimize.files import TEMPORARY, check_can_be_made, sync_path
 
 SPEC: Final = "spec.yaml"
 DATABASE: Final = "study.db"
@@ -101,16 +102,21 @@ def new_folder(studies: Path, name: str) -> Iterator[StudyFolder]:
     path = check_free(studies, name)
     parents = [folder for folder in (studies, *studies.parents) if not folder.exists()]
     temporary = studies / f".{name}.{secrets.token_hex(4)}{TEMPORARY}"
+    made = temporary
     try:
         for part in ("results", "tables", "best", "logs"):
             (temporary / part).mkdir(parents=True)
         yield StudyFolder(temporary)
+        crash_point("study.filled")
         try:
             temporary.rename(path)
         except OSError as error:
             raise UserError(f"study {name!r} came to exist in {studies} meanwhile; choose another --name") from error
+        made = path
+        crash_point("study.renamed")
+        sync_path(studies)
     except BaseException:
-        shutil.rmtree(temporary, ignore_errors=True)
+        shutil.rmtree(made, ignore_errors=True)
         for folder in parents:
             if folder.is_dir() and not any(folder.iterdir()):
                 folder.rmdir()

@@ -12,7 +12,6 @@ from __future__ import annotations
 import json
 import logging
 import os
-import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -29,6 +28,7 @@ from eiann.crash import crash_point
 from eiann.errors import UserError
 from optimize.files import TEMPORARY, sync_path
 from optimize.study.journal_reading import JournalReading, UnknownToUsError
+from optimize.study.process import identity, is_gone
 from optimize.study.storage import TrialStorage
 
 log = logging.getLogger(__name__)
@@ -233,7 +233,7 @@ class JournalFile(BaseJournalBackend):
     def _locked(self) -> Iterator[None]:
         lock = self.path.with_name(self.path.name + ".lock")
         mine = lock.with_name(f"{lock.name}.{token_hex(6)}{TEMPORARY}")
-        mine.write_text(_identity(os.getpid()))
+        mine.write_text(identity(os.getpid()))
         try:
             self._take(lock, mine)
         finally:
@@ -253,34 +253,13 @@ class JournalFile(BaseJournalBackend):
                 holder = _content(lock)
                 if holder != seen:
                     waited, seen = time.monotonic(), holder
-                if (holder and _is_gone(holder[0])) or time.monotonic() - waited > STALE_LOCK_S:
+                if (holder and is_gone(holder[0])) or time.monotonic() - waited > STALE_LOCK_S:
                     _break(lock, holder)
                     continue
                 time.sleep(pause)
                 pause = min(2 * pause, 0.25)
             else:
                 return
-
-
-def _identity(process: int) -> str:
-    """A process, such that another one with its number is not taken for it: machine, boot, process space, start."""
-    boot = Path("/proc/sys/kernel/random/boot_id")
-    space = Path("/proc/self/ns/pid")
-    if not boot.exists() or not space.exists():
-        return f"{socket.gethostname()} - - {process} -"
-    started = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[19]
-    return f"{socket.gethostname()} {boot.read_text().strip()} {space.stat().st_ino} {process} {started}"
-
-
-def _is_gone(holder: str) -> bool:
-    """Whether a process of this very machine has ended; of others nothing is known."""
-    parts = holder.split()
-    if len(parts) != 5 or "-" in parts or parts[:3] != _identity(os.getpid()).split()[:3]:
-        return False
-    try:
-        return _identity(int(parts[3])) != holder
-    except (FileNotFoundError, ProcessLookupError):
-        return True
 
 
 def _content(lock: Path) -> tuple[str, float] | None:

@@ -15,6 +15,7 @@ from optuna.exceptions import StorageInternalError
 from optuna.storages import RDBStorage
 
 from eiann.errors import UserError
+from optimize.study import claim
 from optimize.study.database import ASK_AGAIN_S, PATIENCE_S, DatabaseTrialStorage, reason_of
 from optimize.study.journal import JournalTrialStorage
 from optimize.study.storage import StudyExistsError, TrialStorage
@@ -125,7 +126,7 @@ def file_of(url: str) -> Path | None:
 
 
 def check_storage(url: str, study_name: str) -> None:
-    """Whether a study of that name can be created there; nothing is.
+    """Whether a study of that name can be created there; nothing is. One whose making was cut off does not count.
 
     Raises:
         UserError: the storage cannot be reached, or has such a study.
@@ -139,9 +140,8 @@ def check_storage(url: str, study_name: str) -> None:
         return
     storage = open_storage(url, study_name)
     try:
-        if storage.exists():
-            message = f"found {study_name!r}, a study that the storage has already; choose another --name"
-            raise StudyExistsError(message)
+        if (reason := claim.refusal(storage)) is not None:
+            raise StudyExistsError(reason)
     finally:
         storage.close()
 

@@ -36,8 +36,10 @@ class TrialResult(BaseModel):
         rungs: its intermediate values, where trials are stopped early.
         pack: number of the pack it was in.
         device, executor: where and by what it was computed.
-        seconds: wall time of its pack, divided by the number of trials in it.
-        started, finished: of its pack, UTC.
+        seconds: wall time of its pack, divided by the number of trials in it; where they end one by one, what passed
+            since the one before it ended.
+        started: when its pack did, UTC.
+        finished: when it was known, UTC.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)

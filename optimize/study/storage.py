@@ -52,7 +52,7 @@ class TrialStorage:
 
     The contract that every kind of storage is held to:
 
-    * ``create`` and ``end`` are durable when they return, and each is one transaction;
+    * ``create_study``, ``create`` and ``end`` are durable when they return, and each is one transaction;
     * a trial whose ``create`` was interrupted is absent or has no complete set of parameters;
     * ``end`` is recorded at most once for a trial and says whether it was this time;
     * ``swap`` changes a study attribute only from the expected value, whoever else tries at the same moment;
@@ -69,6 +69,11 @@ class TrialStorage:
         self._guard: tuple[str, str] | None = None
 
     # ---------------------------------------------------------------------------------------------------- the study
+
+    @property
+    def name(self) -> str:
+        """Name of the study."""
+        return self._name
 
     @property
     def study_id(self) -> int:
@@ -89,23 +94,30 @@ class TrialStorage:
         studies = self._read(lambda storage: storage.get_all_studies())
         return self._name in {study.study_name for study in studies}
 
-    def create_study(self, objectives: int) -> None:
-        """Create the study; every objective is minimized.
+    def create_study(self, objectives: int, attributes: Mapping[str, Any] | None = None) -> None:
+        """Create the study with its first attributes; every objective is minimized.
 
         Raises:
             StudyExistsError: there is one of that name.
         """
         directions = [StudyDirection.MINIMIZE] * objectives
+
+        def created(storage: BaseStorage) -> int:
+            study_id = storage.create_new_study(directions, self._name)
+            for key, value in (attributes or {}).items():
+                storage.set_study_user_attr(study_id, key, value)
+            return study_id
+
         try:
-            self._study_id = self._write(lambda storage: storage.create_new_study(directions, self._name))
+            self._study_id = self._write(created)
         except DuplicatedStudyError as error:
-            message = f"found {self._name!r}, a study that the storage has already; choose another --name"
-            raise StudyExistsError(message) from error
+            raise self._taken() from error
 
     def delete_study(self) -> None:
-        """Remove the study and its trials."""
+        """Remove the study and its trials, in one transaction."""
         study_id = self.study_id
         self._write(lambda storage: storage.delete_study(study_id))
+        self._study_id = None
 
     def attributes(self) -> dict[str, Any]:
         """Attributes of the study as its users see them."""
@@ -118,11 +130,18 @@ class TrialStorage:
         self._write(lambda storage: storage.set_study_user_attr(study_id, key, value))
 
     def swap(self, key: str, expected: object, value: object) -> bool:
-        """Write an attribute if it has the expected value (``None``: is absent or null), and say whether it had."""
+        """Write an attribute if it has the expected value (``None``: is absent or null), and say whether it had.
+
+        A study that was deleted has none.
+        """
         study_id = self.study_id
 
         def swapped(storage: BaseStorage) -> bool:
-            if storage.get_study_user_attrs(study_id).get(key) != expected:
+            try:
+                found = storage.get_study_user_attrs(study_id)
+            except KeyError:
+                return False
+            if found.get(key) != expected:
                 return False
             storage.set_study_user_attr(study_id, key, value)
             return True
@@ -228,9 +247,15 @@ class TrialStorage:
     def _check_guard(self, storage: BaseStorage) -> None:
         if self._guard is not None:
             key, token = self._guard
-            found = storage.get_study_user_attrs(self.study_id).get(key)
+            try:
+                found = storage.get_study_user_attrs(self.study_id).get(key)
+            except KeyError:  # The study was deleted.
+                found = None
             if not isinstance(found, dict) or found.get("token") != token:
                 raise self._taken_over()
+
+    def _taken(self) -> StudyExistsError:
+        return StudyExistsError(f"found {self._name!r}, a study that the storage has already; choose another --name")
 
     def _taken_over(self) -> TakenOverError:
         message = "another driver took over, because this one was silent for too long; this one has stopped"

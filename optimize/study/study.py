@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
@@ -13,7 +13,8 @@ from optimize import samplers
 from optimize.files import write_text
 from optimize.space import SearchSpace
 from optimize.space.document import NamedWithOptions
-from optimize.study.folder import StudyFolder, new_folder
+from optimize.study.claim import IDENTITY, claimed, settle
+from optimize.study.folder import StudyFolder, check_free, new_folder
 from optimize.study.lease import Lease
 from optimize.study.ledger import Ledger
 from optimize.study.opening import file_of, lasting_url, open_storage
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
     from optimize.results.rows import TrialRow
 
 _BUDGET: Final = "budget"
-_IDENTITY: Final = "eiann_study"
 
 
 class Study:
@@ -99,21 +99,23 @@ class Study:
             seed=seed,
             **settings,
         )
-        with new_folder(studies, name) as folder:
+        attributes = {
+            IDENTITY: spec.study_id,
+            _BUDGET: trials,
+            "objectives": list(spec.evaluation.objectives),
+        }
+        path = check_free(studies, name)
+        with ExitStack() as stack:
+            if storage is not None:
+                opened = stack.enter_context(closing(open_storage(storage, name)))
+                stack.enter_context(claimed(opened, path, len(space.objectives), attributes))
+            folder = stack.enter_context(new_folder(studies, name))
             write_text(folder.spec, spec.to_yaml())
-            opened = open_storage(folder.url(storage), name)
-            try:
-                opened.create_study(len(space.objectives))
-                try:
-                    opened.set_attribute(_IDENTITY, spec.study_id)
-                    opened.set_attribute(_BUDGET, trials)
-                    opened.set_attribute("objectives", list(spec.evaluation.objectives))
-                except BaseException:
-                    opened.delete_study()
-                    raise
-            finally:
-                opened.close()
-        return cls(StudyFolder(studies / name), spec)
+            if storage is None:
+                # It comes with the folder, whole.
+                with closing(open_storage(folder.url(None), name)) as opened:
+                    opened.create_study(len(space.objectives), attributes)
+        return cls(StudyFolder(path), spec)
 
     @classmethod
     def open(cls, path: str | Path) -> Self:
@@ -146,7 +148,7 @@ class Study:
         if file is not None and not file.is_file():
             raise UserError(f"{self.folder.path}: the storage {file} is missing")
         storage = open_storage(url, self.spec.name)
-        if storage.attributes().get(_IDENTITY) != self.spec.study_id:
+        if storage.attributes().get(IDENTITY) != self.spec.study_id:
             raise UserError(f"{self.folder.path}: the storage has another study under the name {self.spec.name!r}")
         return storage
 
@@ -175,6 +177,7 @@ class Study:
             StudyBusyError: another driver has it.
         """
         with Lease(self.storage, self.folder.path) as lease:
+            settle(self.storage)
             collect(self.spool)
             yield Ledger(self.spec, self.storage, self.spool), lease
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Self
 
@@ -53,7 +53,7 @@ class NetworkTrainer:
                 outcomes[able[0].number] = _all_failed(able[0], error)
         return PackMeasurement(tuple(outcomes[job.number] for job in jobs), executor, self._settings.device)
 
-    def stream(self, source: ReplicaSource, *, slots: int, rungs: Sequence[int]) -> str:
+    def stream(self, source: ReplicaSource, *, slots: int, rungs: Sequence[int]) -> Iterator[str]:
         """Train replica after replica, in slots that are filled again at once; see ``ReplicaTrainer``."""
         settings, run = self._settings, self._settings.run
         data = load_data(settings.data)
@@ -92,7 +92,7 @@ class NetworkTrainer:
             if result.history is not None:
                 executor = result.history.executor
             source.receive(request.key, self._outcome(result, request, data.test, kept))
-        return executor
+            yield executor
 
     def _outcome(
         self, result: ReplicaResult, request: ReplicaRequest, test: Dataset, kept: Sequence[int]

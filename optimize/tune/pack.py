@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -33,15 +34,32 @@ class Pack:
 
 
 def compute(spec: StudySpec, trainer: PackTrainer, pack: Pack) -> list[TrialResult]:
-    """Train a pack and judge its trials.
+    """Train a pack and judge its trials; results in the order of its jobs."""
+    return in_order(pack, (result for known in compute_parts(spec, trainer, pack) for result in known))
 
-    Where the space has rules for stopping early or for racing, see ``optimize.tune.staged``.
+
+def in_order(pack: Pack, results: Iterable[TrialResult]) -> list[TrialResult]:
+    """Results in the order of the jobs of their pack, whichever was known first."""
+    places = {job.number: place for place, job in enumerate(pack.jobs)}
+    return sorted(results, key=lambda result: places[result.number])
+
+
+def compute_parts(spec: StudySpec, trainer: PackTrainer, pack: Pack) -> Iterator[list[TrialResult]]:
+    """Train a pack, and yield results as soon as they are known.
+
+    The trials of a pack are one batch and end together: then there is one part. Where the space has rules for stopping
+    early or for racing they end one by one, see ``optimize.tune.staged``.
     """
     space = spec.search_space.document
     if space.stopping is not None or space.race is not None:
         from optimize.tune.staged import compute_staged
 
-        return compute_staged(spec, trainer, pack)
+        yield from compute_staged(spec, trainer, pack)
+    else:
+        yield _compute_together(spec, trainer, pack)
+
+
+def _compute_together(spec: StudySpec, trainer: PackTrainer, pack: Pack) -> list[TrialResult]:
     started = datetime.now(UTC)
     clock = time.perf_counter()
     measurement = trainer.train(pack.jobs)

@@ -111,8 +111,8 @@ def _fit(study: Study, driver: Driver, slots: Slots, resources: Resources, check
             run_config=ray.tune.RunConfig(
                 name="study",
                 storage_path=scratch,
-                callbacks=[PackCallback(driver, check)],
-                # A pack is one step: there is nothing between its start and its result to come back to.
+                callbacks=[PackCallback(driver, check, study.spool)],
+                # What a pack has come to is in the spool: there is nothing else between its start and its end.
                 checkpoint_config=ray.tune.CheckpointConfig(checkpoint_at_end=False),
                 verbose=0,
             ),

@@ -9,11 +9,12 @@ from typing import Any, Final
 
 import ray.tune
 from ray.tune.experiment import Trial
+from ray.tune.result import DONE
 from ray.tune.schedulers import FIFOScheduler
 from ray.tune.search import Searcher
 from typing_extensions import override
 
-from optimize.study import TrialResult
+from optimize.study import Spool, TrialResult
 from optimize.tune.driver import Driver
 from optimize.tune.pack import Pack
 from optimize.tune.worker import PACK, RESULTS
@@ -131,12 +132,14 @@ class PackCallback(_NotPickled, ray.tune.Callback):
     Args:
         driver: told of results.
         check: called before every step of Ray's loop; raises to end it.
+        spool: of the study; results of packs that are not at their end are kept there, and told when they are.
     """
 
-    def __init__(self, driver: Driver, check: Callable[[], None]) -> None:
+    def __init__(self, driver: Driver, check: Callable[[], None], spool: Spool) -> None:
         super().__init__()
         self._driver = driver
         self._check = check
+        self._spool = spool
 
     @override
     def on_step_begin(self, iteration: int, trials: list[Trial], **info: Any) -> None:
@@ -151,7 +154,11 @@ class PackCallback(_NotPickled, ray.tune.Callback):
         """Record the results of a pack. Ray keeps what it is given; the large part is taken out."""
         texts = result.pop(RESULTS, ())
         with _on_our_side():
-            self._driver.receive(_pack_of(trial), [TrialResult.model_validate_json(text) for text in texts])
+            results = [TrialResult.model_validate_json(text) for text in texts]
+            if result[DONE]:
+                self._driver.receive(_pack_of(trial), results)
+            else:
+                self._spool.write(results)
 
     @override
     def on_trial_error(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:

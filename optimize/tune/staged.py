@@ -64,13 +64,16 @@ class RungReport:
 class ReplicaTrainer(Protocol):
     """A trainer that takes replicas one by one; ``PackTrainer`` says what holds for both."""
 
-    def stream(self, source: ReplicaSource, *, slots: int, rungs: Sequence[int]) -> str:
-        """Train what the source has, at most so many at a time, and return the name of the executor.
+    def stream(self, source: ReplicaSource, *, slots: int, rungs: Sequence[int]) -> Iterator[str]:
+        """Train what the source has, at most so many at a time.
 
         Args:
             source: asked for the next replica whenever a slot is free, told of reports and of outcomes.
             slots: replicas at a time.
             rungs: numbers of training steps after which a replica is reported.
+
+        Yields:
+            The name of the executor, after each replica that has ended.
         """
         ...
 
@@ -121,6 +124,7 @@ class StagedPack:
         self._race = race
         self._courses = {job.number: _Course(job) for job in jobs}
         self._waiting = deque(job.number for job in jobs)
+        self._open = [job.number for job in jobs]
         self._ready: deque[ReplicaRequest] = deque()
         self._at_samples = tuple(name for name in settings.objectives if name in _KNOWN_AT_SAMPLES) or ("loss",)
 
@@ -223,6 +227,12 @@ class StagedPack:
 
     # ---------------------------------------------------------------------------------------------------- results
 
+    def known(self) -> list[TrialJob]:
+        """Trials that have ended since this was asked last; whatever comes now does not change their results."""
+        ended = [number for number in self._open if self._courses[number].over]
+        self._open = [number for number in self._open if not self._courses[number].over]
+        return [self._courses[number].job for number in ended]
+
     def result(self, job: TrialJob) -> tuple[tuple[InstanceOutcome, ...], str | None, tuple[RungValues, ...]]:
         """Outcomes of the instances that were finished, why the trial was given up, and its rungs."""
         course = self._courses[job.number]
@@ -235,42 +245,51 @@ class StagedPack:
         return tuple(course.outcomes[i] for i in sorted(course.outcomes))
 
 
-def compute_staged(spec: StudySpec, trainer: PackTrainer, pack: Pack) -> list[TrialResult]:
-    """Train a pack under the rules of its space, and judge its trials."""
+def compute_staged(spec: StudySpec, trainer: PackTrainer, pack: Pack) -> Iterator[list[TrialResult]]:
+    """Train a pack under the rules of its space, and judge its trials; each is yielded when it has ended."""
     document, settings = spec.search_space.document, spec.evaluation
     staged = StagedPack(pack.jobs, settings, document.stopping, document.race)
     steps = settings.run.steps * settings.run.epochs
     shares = document.stopping.samples if document.stopping else ()
     rungs = sorted({max(1, round(share * steps)) for share in shares})
+    stream = _streaming(trainer).stream(staged, slots=_slots(document.stopping, document.race, pack), rungs=rungs)
     started, clock = datetime.now(UTC), time.perf_counter()
-    executor = _streaming(trainer).stream(staged, slots=_slots(document.stopping, document.race, pack), rungs=rungs)
-    seconds = (time.perf_counter() - clock) / len(pack.jobs)
-    finished = datetime.now(UTC)
-    results = []
-    for job in pack.jobs:
-        outcomes, stopped, values = staged.result(job)
-        verdict = judge(outcomes, settings)
-        results.append(
-            TrialResult(
-                study_id=spec.study_id,
-                number=job.number,
-                attempt=job.attempt,
-                params=dict(job.params),
-                instances=outcomes,
-                features=aggregated(outcomes, settings),
-                objectives=None if stopped else verdict.objectives,
-                failure=None if stopped else verdict.failure,
-                stopped=stopped,
-                rungs=values,
-                pack=pack.number,
-                device=settings.device,
-                executor=executor,
-                seconds=seconds,
-                started=started,
-                finished=finished,
-            )
-        )
-    return results
+    executor = "none"
+    ended = False
+    while not ended:
+        try:
+            executor = next(stream)
+        except StopIteration:  # Trials that no network can be built from end without a replica.
+            ended = True
+        if known := staged.known():
+            seconds, finished = (time.perf_counter() - clock) / len(known), datetime.now(UTC)
+            yield [
+                _result(spec, pack, staged, job).model_copy(
+                    update={"executor": executor, "seconds": seconds, "started": started, "finished": finished}
+                )
+                for job in known
+            ]
+            clock = time.perf_counter()  # Whoever asked may have taken time.
+
+
+def _result(spec: StudySpec, pack: Pack, staged: StagedPack, job: TrialJob) -> TrialResult:
+    settings = spec.evaluation
+    outcomes, stopped, values = staged.result(job)
+    verdict = judge(outcomes, settings)
+    return TrialResult(
+        study_id=spec.study_id,
+        number=job.number,
+        attempt=job.attempt,
+        params=dict(job.params),
+        instances=outcomes,
+        features=aggregated(outcomes, settings),
+        objectives=None if stopped else verdict.objectives,
+        failure=None if stopped else verdict.failure,
+        stopped=stopped,
+        rungs=values,
+        pack=pack.number,
+        device=settings.device,
+    )
 
 
 def _slots(stopping: Stopping | None, race: Race | None, pack: Pack) -> int:

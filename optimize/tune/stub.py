@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 import os
 import time
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from hashlib import blake2b
 from typing import Final
 
@@ -40,7 +40,7 @@ class StubTrainer:
             time.sleep(self._pause)
         return PackMeasurement(tuple(self._outcomes(job) for job in jobs), executor="stub", device="cpu")
 
-    def stream(self, source: ReplicaSource, *, slots: int, rungs: Sequence[int]) -> str:
+    def stream(self, source: ReplicaSource, *, slots: int, rungs: Sequence[int]) -> Iterator[str]:
         """Outcomes by formula, replica by replica; at a rung the values of the end, and worse the earlier it is."""
         if self._pause:
             time.sleep(self._pause)
@@ -50,7 +50,7 @@ class StubTrainer:
             while len(running) < slots and (request := source.next()) is not None:
                 running.append(request)
             if not running:
-                return "stub"
+                return
             stopped: set[Hashable] = set()
             for rung in rungs:
                 left = [request for request in running if request.key not in stopped]
@@ -59,6 +59,7 @@ class StubTrainer:
             ended, running = running, []
             for request in ended:
                 source.receive(request.key, None if request.key in stopped else self._outcome(request))
+                yield "stub"
 
     def _report(self, request: ReplicaRequest, rung: int, total: int) -> RungReport:
         features = self._outcome(request).features

@@ -11,9 +11,11 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import signal
 import sys
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -76,15 +78,15 @@ def main() -> int:
     parser.add_argument("--kinds", default="", metavar="TEXT", help="only kinds with this in their name")
     parser.add_argument("--out", type=Path, help="append the JSON lines to this file too")
     options = parser.parse_args()
-    try:
-        server: PostgresServer | None = PostgresServer()
-    except pytest.skip.Exception as reason:
-        print(f"without PostgreSQL: {reason}", file=sys.stderr)
-        server = None
-    storages = inline.STORAGES if server else inline.STORAGES[:2]
+    # Otherwise its servers, clusters and drivers would outlive it.
+    signal.signal(signal.SIGTERM, lambda number, _frame: sys.exit(128 + number))
     records = []
-    cluster = TwoMachines() if options.join else None
-    try:
+    with ExitStack() as stack:
+        server = _postgres(stack)
+        storages = inline.STORAGES if server else inline.STORAGES[:2]
+        cluster = TwoMachines() if options.join else None
+        if cluster:
+            stack.callback(cluster.remove)
         for kind, storage, seed, with_ray in plan(options.n, options.seed, options.ray, storages, options.kinds):
             record = on_ray.happen(kind, seed, cluster) if with_ray else inline.happen(kind, storage, seed, server)
             line = json.dumps(record)
@@ -93,13 +95,18 @@ def main() -> int:
                 with options.out.open("a") as file:
                     file.write(line + "\n")
             records.append(record)
-    finally:
-        if cluster:
-            cluster.remove()
-        if server:
-            server.remove()
     Console(width=120).print(tally(records))
     return 0 if all(record["clean"] for record in records) else 1
+
+
+def _postgres(stack: ExitStack) -> PostgresServer | None:
+    try:
+        server = PostgresServer()
+    except pytest.skip.Exception as reason:
+        print(f"without PostgreSQL: {reason}", file=sys.stderr)
+        return None
+    stack.callback(server.remove)
+    return server
 
 
 if __name__ == "__main__":

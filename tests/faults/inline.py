@@ -174,14 +174,10 @@ def crashed_twice(scene: Scene) -> str:
 
 def crashed_creating(scene: Scene) -> str:
     """Death while the study is made: it is there whole, or not and can be made again."""
-    point = scene.rng.randint(1, 9)
+    point = scene.rng.randint(1, 12)
     scene.create(str(point))
-    if not (scene.studies / "toy").exists():
-        if scene.storage != "sqlite":
-            # Its name may be taken in the storage; nobody can know that no folder belongs to it.
-            scene.settings["made"]["storage"] = None
-        if scene.create() != 0:
-            raise FaultError(f"the study could not be made again: {scene.said()}")
+    if not (scene.studies / "toy").exists() and scene.create() != 0:
+        raise FaultError(f"the study could not be made again: {scene.said()}")
     return f"write {point}"
 
 

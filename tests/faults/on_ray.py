@@ -54,6 +54,7 @@ class Scene:
     options: Sequence[str] = ()
     snapshots: list[Snapshot] = field(default_factory=list)
     resumes: int = 0
+    started: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         document = toy_document(sampler={"name": "nsga2", "population_size": 8})
@@ -81,7 +82,7 @@ class Scene:
             command += ["--address", self.cluster.address]
             joined = self.cluster.environment
         with self.log.open("ab") as log:
-            return subprocess.Popen(
+            process = subprocess.Popen(
                 [sys.executable, "-m", "optimize.cli", *command, *self.options, *options],
                 env={**os.environ, PAUSE_VARIABLE: str(pause), "OMP_NUM_THREADS": "1", **joined, **environment},
                 stdin=subprocess.DEVNULL,
@@ -89,6 +90,16 @@ class Scene:
                 stderr=log,
                 start_new_session=True,
             )
+        self.started.append(process)
+        return process
+
+    def end(self) -> None:
+        """End drivers that still run, since something went wrong here, with all that belongs to them."""
+        for process in self.started:
+            if process.poll() is None:
+                with no_leftovers(process):
+                    process.kill()
+                    process.wait(60)
 
     def said(self) -> str:
         """What drivers wrote so far."""
@@ -246,13 +257,14 @@ def happen(kind: str, seed: int, cluster: TwoMachines | None = None) -> dict[str
         "storage": "sqlite",
         "seed": seed,
     }
+    scene = Scene(folder, Random(seed), cluster)
     try:
-        scene = Scene(folder, Random(seed), cluster)
         note = FAULTS[kind](scene)
         verdict = scene.finish()
     except FaultError as error:
         return record | {"clean": False, "problems": [str(error)]}
     finally:
+        scene.end()
         shutil.rmtree(folder, ignore_errors=True)
     return record | {
         "what": note,

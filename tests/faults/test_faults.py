@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from random import Random
 
+import psutil
 import pytest
 
 from tests.faults import on_ray
@@ -103,3 +106,25 @@ def test_the_driver_is_killed_and_a_warned_one_leaves_the_rest(tmp_path: Path) -
         assert "walltime" in scene.said()
     verdict = scene.finish()
     assert verdict.is_clean, verdict.problems
+
+
+def test_a_tally_that_is_ended_leaves_nothing_running() -> None:
+    with tempfile.TemporaryDirectory(prefix="e-") as folder:
+        Path(folder).chmod(0o755)  # PostgreSQL runs as another user.
+        environment = {**os.environ, "TMPDIR": folder}
+        command = [sys.executable, "-m", "tests.faults", "-n", "1000", "--ray", "0", "--kinds", "killed at a write"]
+        with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE) as process:
+            assert process.stdout is not None
+            assert process.stdout.readline().startswith(b"{"), "one fault has happened"
+            running = [other for other in psutil.process_iter(["cmdline"]) if _is_about(other, folder)]
+            process.terminate()
+            assert process.wait(120) == 128 + signal.SIGTERM
+        _, alive = psutil.wait_procs(running, timeout=30)
+        assert not alive
+        if Path("/usr/lib/postgresql").is_dir():
+            assert running, "there was a server"
+        assert not list(Path(folder).glob("eiann-*"))
+
+
+def _is_about(process: psutil.Process, folder: str) -> bool:
+    return any(folder in part for part in process.info["cmdline"] or ())

@@ -111,3 +111,43 @@ def test_results_of_a_machine_without_the_folder_are_fetched(scene: Scene, machi
     verdict = judge(study, [before])
     assert verdict.is_clean, verdict.problems
     assert not list(machines.folder.glob("eiann-spool-*/*")), "removed when they are safe"
+
+
+def test_a_machine_dies_in_mid_pack_and_what_had_ended_is_kept(scene: Scene, machines: TwoMachines) -> None:
+    """The machine takes its own folder of results with it; the driver has them already."""
+    scene.trainer = "tests.optimize.tune.failing:Slowly"
+    scene.trials = 24
+    # No trial is given up by it, but they end one by one.
+    scene.options = ("--gpus-per-pack", "0.5")
+    process = scene.start("--race", "first=2")
+    kept: set[int] = set()
+    try:
+        limit = time.monotonic() + 300
+        while not kept:
+            assert process.poll() is None, scene.said()
+            assert time.monotonic() < limit
+            time.sleep(0.2)
+            kept = waiting_from_there(scene)
+        machines.kill(machines.second)
+        for folder in machines.folder.glob("eiann-spool-*"):
+            shutil.rmtree(folder)
+        scene.expect(process, 0)
+    finally:
+        process.kill()
+    study = Study.open(scene.path)
+    trials = study.trials().set_index("number")
+    assert trials.loc[sorted(kept), "attempt"].eq(1).all(), "told, not computed again"
+    assert trials["attempt"].eq(2).any(), "the rest of those packs was"
+    verdict = judge(study, [])
+    assert verdict.is_clean, verdict.problems
+
+
+def waiting_from_there(scene: Scene) -> set[int]:
+    """Trials from the second machine that the driver keeps, and whose packs go on."""
+    if not scene.path.is_dir():
+        return set()
+    study = Study.open(scene.path)
+    numbers = [trial.number for trial in study.storage.trials() if not trial.state.is_finished()]
+    study.close()
+    found = {number: study.spool.read(number) for number in numbers}
+    return {number for number, result in found.items() if result is not None and result.executor == "False"}

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -41,12 +42,21 @@ class PostgresServer:
             pytest.skip("needs PostgreSQL: apt-get install postgresql")
         self._programs = found[-1].parent
         self.folder = Path(tempfile.mkdtemp(prefix="eiann-pg-"))
+        try:
+            self._begin(password)
+        except BaseException:
+            # Nobody has it yet who could remove it.
+            with suppress(RuntimeError):
+                self.remove()
+            raise
+
+    def _begin(self, password: str) -> None:
         if os.getuid() == 0:
             shutil.chown(self.folder, _USER)
         self._run("initdb", "-U", "lab", "--auth=trust", "--no-sync", "-E", "UTF8", "--locale=C")
-        if address:
+        if self._address:
             with (self.folder / "data" / "pg_hba.conf").open("a") as file:
-                file.write(f"host all lab {address}/24 scram-sha-256\n")
+                file.write(f"host all lab {self._address}/24 scram-sha-256\n")
         self.start()
         if password:
             command = f"ALTER ROLE lab PASSWORD '{password}'"

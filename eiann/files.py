@@ -6,7 +6,8 @@ import json
 import os
 import secrets
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
@@ -31,6 +32,33 @@ def write_bytes(path: Path, content: bytes, *, sync: bool = True, sync_folder: b
 def write_text(path: Path, content: str, *, sync: bool = True, sync_folder: bool = True) -> None:
     """As ``write_bytes``, in UTF-8."""
     write_bytes(path, content.encode(), sync=sync, sync_folder=sync_folder)
+
+
+def write_texts(texts: Mapping[Path, str], writers: int = 4) -> None:
+    """Write files of one folder, each as ``write_text`` does; they wait for the disk together and appear in order.
+
+    One after the other they would take two to three times as long. In order: what a crash leaves is the first of them.
+    """
+    temporaries = {path: _beside(path) for path in texts}
+
+    def write(path: Path) -> None:
+        temporaries[path].write_text(texts[path], encoding="utf-8")
+        crash_point("file.written")
+        sync_path(temporaries[path])
+
+    try:
+        with ThreadPoolExecutor(writers) as pool:
+            for _ in pool.map(write, texts):
+                pass
+        for path, temporary in temporaries.items():
+            temporary.replace(path)
+            crash_point("file.renamed")
+    except BaseException:
+        for temporary in temporaries.values():
+            temporary.unlink(missing_ok=True)
+        raise
+    for folder in {path.parent for path in texts}:
+        sync_path(folder)
 
 
 def write_json(path: Path, content: Any, *, sync: bool = True) -> None:

@@ -11,6 +11,7 @@ from eiann.files import (
     write_bytes,
     write_json,
     write_text,
+    write_texts,
 )
 
 __all__ = [
@@ -22,4 +23,5 @@ __all__ = [
     "write_bytes",
     "write_json",
     "write_text",
+    "write_texts",
 ]

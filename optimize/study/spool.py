@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Final, Literal
@@ -12,11 +11,10 @@ from typing import Annotated, Final, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from optimize.early import RungValues
-from optimize.files import TEMPORARY, sync_path, write_text
+from optimize.files import TEMPORARY, write_texts
 from optimize.objective import InstanceOutcome
 from optimize.space.document import Value
 
-_WRITERS: Final = 4
 _NAME: Final = re.compile(r"(\d{6,})\.(\d+)\.json")
 
 
@@ -86,13 +84,8 @@ class Spool:
         """Make results durable. A result that is there already is left alone."""
         missing = {self.path(result.number, result.attempt): result for result in results}
         missing = {path: result for path, result in missing.items() if not path.exists()}
-        if not missing:
-            return
-        # A pack's files wait for the disk together: one after the other they take two to three times as long.
-        with ThreadPoolExecutor(min(_WRITERS, len(missing))) as writers:
-            for _ in writers.map(_write, missing, missing.values()):
-                pass
-        sync_path(self.folder)
+        if missing:
+            write_texts({path: result.model_dump_json(exclude_none=True) for path, result in missing.items()})
 
     def attempts(self, number: int) -> list[Path]:
         """Files of the attempts at one trial, the first attempt first."""
@@ -122,7 +115,3 @@ class Spool:
 
     def _files(self, pattern: str) -> list[tuple[Path, re.Match[str]]]:
         return [(path, match) for path in self.folder.glob(pattern) if (match := _NAME.fullmatch(path.name))]
-
-
-def _write(path: Path, result: TrialResult) -> None:
-    write_text(path, result.model_dump_json(exclude_none=True), sync_folder=False)

@@ -99,15 +99,24 @@ class JournalTrialStorage(TrialStorage):
             # Before the file is locked: the first time takes long.
             _ = self._storage
             _ = self.study_id if self._guard else None
-            try:
-                with self._journal.transaction():
-                    if guarded:
-                        self._check_guard(self._storage)
-                    return work(self._storage)
-            except BaseException:
-                # Optuna has replayed operations that were not written.
-                self._replayed = None
-                raise
+            while True:
+                try:
+                    with self._journal.transaction():
+                        if guarded:
+                            self._check_guard(self._storage)
+                        return work(self._storage)
+                except LockLostError:
+                    # Nothing was written. Whoever broke the lock may have changed what this rests on.
+                    log.warning("%s: the lock was lost after a long silence; asking again", self._journal.path)
+                    self._replayed = None
+                except BaseException:
+                    # Optuna has replayed operations that were not written.
+                    self._replayed = None
+                    raise
+
+
+class LockLostError(Exception):
+    """The lock of a journal was broken while this program did not move, and nothing has been written."""
 
 
 class JournalFile(BaseJournalBackend):
@@ -164,12 +173,14 @@ class JournalFile(BaseJournalBackend):
     @contextmanager
     def transaction(self) -> Iterator[None]:
         """Nobody else adds to the file; what is added in the block is written at its end, or not after an error."""
-        with self._locked():
+        with self._locked() as is_mine:
             self._mend()
             self._count_lines()
             self._pending = []
             try:
                 yield
+                if self._pending and not is_mine():
+                    raise LockLostError
                 self._write(self._pending)
             finally:
                 self._pending = None
@@ -230,18 +241,30 @@ class JournalFile(BaseJournalBackend):
     # -------------------------------------------------------------------------------------------------------- lock
 
     @contextmanager
-    def _locked(self) -> Iterator[None]:
+    def _locked(self) -> Iterator[Callable[[], bool]]:
+        """The lock; yields whether it is still this one's, for one that was frozen for long finds it broken."""
         lock = self.path.with_name(self.path.name + ".lock")
         mine = lock.with_name(f"{lock.name}.{token_hex(6)}{TEMPORARY}")
         mine.write_text(identity(os.getpid()))
-        try:
-            self._take(lock, mine)
-        finally:
-            mine.unlink()
-        try:
-            yield
-        finally:
-            lock.unlink(missing_ok=True)
+        # Held open: another file cannot get its number meanwhile.
+        with mine.open("rb") as held:
+            own = os.fstat(held.fileno()).st_ino
+            try:
+                self._take(lock, mine)
+            finally:
+                mine.unlink()
+
+            def is_mine() -> bool:
+                try:
+                    return lock.stat().st_ino == own
+                except FileNotFoundError:
+                    return False
+
+            try:
+                yield is_mine
+            finally:
+                if is_mine():
+                    lock.unlink(missing_ok=True)
 
     def _take(self, lock: Path, mine: Path) -> None:
         """A hard link is made by one of many, on every network file system."""

@@ -14,12 +14,12 @@ from threading import Timer
 
 import optuna
 import pytest
-from optuna.storages import JournalStorage
+from optuna.storages import BaseStorage, JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import TrialState
 
 from eiann.errors import UserError
-from optimize.study.journal import JournalFile
+from optimize.study.journal import JournalFile, LockLostError
 from optimize.study.opening import open_storage
 from optimize.study.storage import Ending, TrialStorage
 from tests.optimize.study.test_storage import template
@@ -144,3 +144,40 @@ def test_nothing_is_left_beside_the_file(storage: TrialStorage, path: Path) -> N
     storage.create([template(0)])
     assert [entry.name for entry in path.parent.iterdir()] == [path.name]
     assert all(json.loads(line) for line in path.read_text().splitlines())
+
+
+def test_who_was_frozen_until_its_lock_was_broken_begins_anew(storage: TrialStorage, path: Path) -> None:
+    """What it had prepared rests on a state that somebody else has changed meanwhile."""
+    lock = path.with_name(path.name + ".lock")
+    other = open_storage(f"journal:{path}", "toy")
+    seen: list[int] = []
+
+    def work(inner: BaseStorage) -> int:
+        seen.append(len(inner.get_all_trials(storage.study_id)))
+        made = inner.create_new_trial(storage.study_id, template(seen[-1]))
+        if len(seen) == 1:
+            lock.unlink()  # as somebody does who has waited for half a minute
+            other.create([template(0)])
+        return made
+
+    storage._write(work)
+    assert seen == [0, 1]
+    assert numbers(path) == [0, 1]
+    assert not lock.exists()
+
+
+def test_a_lock_that_is_another_one_is_left_alone(path: Path) -> None:
+    lock = path.with_name(path.name + ".lock")
+    journal = JournalFile(path)
+    before = path.read_bytes()
+
+    def lose_it() -> None:
+        with journal.transaction():
+            journal.append_logs([{"op_code": 4}])
+            lock.unlink()
+            lock.write_text("somebody")
+
+    with pytest.raises(LockLostError):
+        lose_it()
+    assert lock.read_text() == "somebody"
+    assert path.read_bytes() == before

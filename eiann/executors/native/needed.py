@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from eiann.executors.native.rewritten import operands
 from eiann.network.architecture import Architecture
@@ -13,31 +13,33 @@ from eiann.program.ops import Op, Value
 
 
 def where_needed(architecture: Architecture, operations: Sequence[Op]) -> dict[Value, Value]:
-    """For each value that is read once, on the way into the derivative of a relu: the activity that gates it.
+    """For each value that is read once, where it passes a gate: the gate, which is 0 wherever the value is not needed.
 
-    A sum on the way is looked through. The derivative is 0 where the activity is, so what the value holds there
-    does not matter, as long as it is finite.
+    Gates are the activity in the derivative of a relu and the reference of ``ZeroWhereZero``; a sum on the way is
+    looked through. What the value holds where the gate is 0 does not matter, as long as it is finite. A gate that is
+    computed after the value, or that is a state, says nothing yet when the value is computed, and does not count.
     """
+    computed = {value: position for position, op in enumerate(operations) for value in written(op)}
     readers: dict[Value, list[Op]] = defaultdict(list)
     for op in operations:
         for value in dict.fromkeys(operands(op)):
             if value not in written(op):
                 readers[value].append(op)
-    found: dict[Value, Value] = {}
+    gates: dict[Value, Value] = {}
     # From the end to the beginning: what gates a sum is known before its terms.
     for op in reversed(operations):
         for value in written(op):
-            if len(readers[value]) != 1:
-                continue
-            reader = readers[value][0]
-            if isinstance(reader, ops.Sum) and reader.dst in found:
-                found[value] = found[reader.dst]
-            elif (
-                isinstance(reader, ops.ActivateGradient)
-                and value not in (reader.state, reader.activity)
-                and architecture.populations[reader.population].activation.name == "relu"
-            ):
-                found[value] = reader.activity
-            elif isinstance(reader, ops.ZeroWhereZero) and value != reader.reference:
-                found[value] = reader.reference
-    return found
+            if len(readers[value]) == 1 and (gate := _gate(architecture, value, readers[value][0], gates)) is not None:
+                gates[value] = gate
+    return {value: gate for value, gate in gates.items() if computed.get(gate, len(operations)) < computed[value]}
+
+
+def _gate(architecture: Architecture, value: Value, reader: Op, gates: Mapping[Value, Value]) -> Value | None:
+    if isinstance(reader, ops.Sum):
+        return gates.get(reader.dst)
+    if isinstance(reader, ops.ZeroWhereZero) and value != reader.reference:
+        return reader.reference
+    if isinstance(reader, ops.ActivateGradient) and value not in (reader.state, reader.activity):
+        is_relu = architecture.populations[reader.population].activation.name == "relu"
+        return reader.activity if is_relu else None
+    return None

@@ -99,6 +99,16 @@ def test_a_gradient_is_left_out_where_a_relu_stops_it_and_nowhere_else(activatio
         known.update(getattr(op, "dsts", ()) or (getattr(op, "dst", -1),))
 
 
+def test_a_gate_that_is_not_known_yet_leaves_nothing_out() -> None:
+    architecture = eiann.Network(config("Backprop", 8, **BACKPROP), seeds=[1]).architecture
+    product, gate = ops.MatvecT((10,), 0, (5,)), ops.Zero(11)
+    read = ops.ZeroWhereZero(12, 10, 11)
+    assert where_needed(architecture, [gate, product, read]) == {10: 11}
+    assert where_needed(architecture, [product, gate, read]) == {}
+    assert where_needed(architecture, [product, read]) == {}, "a state, which may change before it is read"
+    assert where_needed(architecture, [gate, product, read, ops.Scale(13, 10, 0)]) == {}, "read elsewhere too"
+
+
 def test_a_value_that_is_recorded_is_computed_everywhere() -> None:
     network = eiann.Network(config("Backprop", 8, **BACKPROP), seeds=[1])
     program = compile_training(network.architecture)

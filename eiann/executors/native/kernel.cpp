@@ -157,19 +157,7 @@ template <typename T> void execute(Replica<T>& r, const int32_t* code, const int
       case UPDATE_ROWS: update_rows(r, o); break;
       case OJA: oja(r, o); break;
       case BTSP: btsp(r, o); break;
-      case GRADIENT_STEP_BIAS: {
-        // state, rate, pixels that share an entry, count, us...
-        T* __restrict b = r.value(o[0]);
-        const T rate = r.numbers[o[1]];
-        const int n = r.length(o[0]), pixels = o[2];
-        for (int i = 0; i < n; ++i) {
-          T sum = 0;
-          for (int k = 0; k < o[3]; ++k)
-            for (int pixel = 0; pixel < pixels; ++pixel) sum += r.value(o[4 + k])[i * pixels + pixel];
-          b[i] -= rate * sum;
-        }
-        break;
-      }
+      case GRADIENT_STEP_BIAS: gradient_step_bias(r, o); break;
       case ADD_TO: {
         T* __restrict s = r.value(o[0]);
         const T* __restrict x = r.value(o[2]);

@@ -239,4 +239,27 @@ template <typename T> void clone(Replica<T>& r, const int32_t* o) {
         }
 }
 
+// Biases against their gradients: state, rate, pixels that share an entry, count, us... Each entry's sum runs in their order.
+template <typename T> void gradient_step_bias(Replica<T>& r, const int32_t* o) {
+  T* __restrict b = r.value(o[0]);
+  const T rate = r.numbers[o[1]];
+  const int pixels = o[2], count = o[3];
+  if (pixels == 1) {
+    typename Vector<T>::type minus{};
+    minus -= rate;
+    for (int i = 0, n = r.row(o[0]); i < n; i += LANES<T>) {
+      typename Vector<T>::type sum{};
+      for (int k = 0; k < count; ++k) sum += load<T>(r.value(o[4 + k]) + i);
+      store<T>(b + i, multiply_add(load<T>(b + i), sum, minus));
+    }
+    return;
+  }
+  for (int i = 0, n = r.length(o[0]); i < n; ++i) {
+    T sum = 0;
+    for (int k = 0; k < count; ++k)
+      for (int pixel = 0; pixel < pixels; ++pixel) sum += r.value(o[4 + k])[i * pixels + pixel];
+    b[i] -= rate * sum;
+  }
+}
+
 }  // namespace eiann

@@ -107,14 +107,46 @@ def covers(subject: Subject, network: Network) -> bool:
     return EXECUTORS[subject.executor].refusal(network) is None
 
 
-def assert_close(expected: Mapping[str, Tensor], found: Mapping[str, Tensor], dtype: torch.dtype) -> None:
-    """Equal up to the stated tolerance; absolute distances count in units of the largest entry."""
+def assert_close(
+    expected: Mapping[str, Tensor],
+    found: Mapping[str, Tensor],
+    dtype: torch.dtype,
+    rounding: Mapping[str, float] | None = None,
+) -> None:
+    """Equal up to the stated tolerance; absolute distances count in units of the largest entry.
+
+    ``rounding`` is allowed on top: how far rounding alone moves an entry of each name.
+    """
     relative, absolute = TOLERANCE[dtype]
     for name, value in expected.items():
         scale = max(1.0, float(value.abs().max())) if value.numel() else 1.0
-        torch.testing.assert_close(
-            found[name], value, rtol=relative, atol=absolute * scale, msg=lambda m, n=name: f"{n}: {m}"
-        )
+        allowed = absolute * scale + (rounding or {}).get(name, 0.0)
+        torch.testing.assert_close(found[name], value, rtol=relative, atol=allowed, msg=lambda m, n=name: f"{n}: {m}")
+
+
+def is_close(expected: Mapping[str, Tensor], found: Mapping[str, Tensor], dtype: torch.dtype) -> bool:
+    """Whether ``assert_close`` would pass."""
+    try:
+        assert_close(expected, found, dtype)
+    except AssertionError:
+        return False
+    return True
+
+
+def nudge_weights(network: Network, seed: int) -> None:
+    """Move every weight to a neighbouring number, or leave it, by chance."""
+    generator = torch.Generator().manual_seed(seed)
+    for weight in network.weights.values():
+        step = torch.randint(-1, 2, weight.shape, generator=generator).to(weight.dtype)
+        weight.mul_(1 + step * torch.finfo(weight.dtype).eps)
+
+
+def spread(expected: Mapping[str, Tensor], others: Sequence[Mapping[str, Tensor]], times: float) -> dict[str, float]:
+    """The largest distance of an entry from those of other runs, name by name, times a factor."""
+    return {
+        name: times * max(float((other[name] - value).abs().max()) for other in others) if value.numel() else 0.0
+        for name, value in expected.items()
+    }
 
 
 def assert_same(expected: Mapping[str, Tensor], found: Mapping[str, Tensor]) -> None:

@@ -22,7 +22,10 @@ from tests.eiann.executors.subjects import (
     assert_same,
     covers,
     evaluated,
+    is_close,
+    nudge_weights,
     run,
+    spread,
     subjects,
 )
 
@@ -133,12 +136,21 @@ def check_published(subject: Subject, name: str) -> None:
     space = SearchSpace.load(name)
     point = space.starting_points.get("optimized") or space.starting_points["x0"]
     config = space.apply(dict(point.params))
-    network, reference = (s.network(config, [66049], torch.float32) for s in (subject, REFERENCE))
-    if not covers(subject, network):
+    if not covers(subject, subject.network(config, [66049], torch.float32)):
         pytest.skip(f"{subject.executor} leaves it to torch")
-    data, order = samples(reference, SAMPLES), orders(1, 3, SAMPLES)
-    expected, found = run(REFERENCE, reference, data, order), run(subject, network, data, order)
-    assert_close(expected.replica(0), found.replica(0), torch.float32)
+
+    def trained(who: Subject, dtype: torch.dtype, nudge: int | None = None) -> dict[str, torch.Tensor]:
+        network = who.network(config, [66049], dtype)
+        if nudge is not None:
+            nudge_weights(network, nudge)
+        return run(who, network, samples(network, SAMPLES), orders(1, 3, SAMPLES)).replica(0)
+
+    assert_close(trained(REFERENCE, torch.float64), trained(subject, torch.float64), torch.float64)
+    expected, found = trained(REFERENCE, torch.float32), trained(subject, torch.float32)
+    if not is_close(expected, found, torch.float32):
+        # Some of these networks amplify what a weight is rounded by, whoever rounds.
+        others = [trained(REFERENCE, torch.float32, nudge) for nudge in range(6)]
+        assert_close(expected, found, torch.float32, rounding=spread(expected, others, times=8))
 
 
 @OTHERS

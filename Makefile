@@ -75,7 +75,7 @@ demo: venv
 	$(BIN)/python docs/make_picture.py $(DEMO)/best/best.yaml $(DEMO)/best/picture.png
 
 bench: venv
-	@for file in train_step cuda_step study_overhead storages; do $(BIN)/python benchmarks/$$file.py || exit; done
+	@for file in train_step plain_network cuda_step study_overhead storages; do $(BIN)/python benchmarks/$$file.py || exit; done
 
 # N random faults, each in a search of its own: killed drivers, workers and machines, full disks, stopped databases.
 faults: venv

@@ -9,7 +9,7 @@ processor time of the driver in that stretch, and the load of the machine.
 
 ``--paced N``: N trials in packs that take one second each, on one slot; the shares of the wall time that driver and
 storage take, and that is not packs at all (Ray and the results' way to the disk too), the start of workers left out.
-``--memory N``: the driver's memory in the course of N trials, without Ray.
+``--memory N``: the driver's memory in the course of N trials, without Ray, sampler after sampler.
 """
 
 from __future__ import annotations
@@ -118,7 +118,7 @@ def paced(trials: int) -> dict[str, float]:
     }
 
 
-def memory_mb(trials: int, points: int = 10) -> list[float]:
+def memory_mb(trials: int, sampler: str, points: int = 10) -> list[float]:
     """Resident memory of a driver after each tenth of its trials."""
     process = psutil.Process()
     seen = []
@@ -126,7 +126,7 @@ def memory_mb(trials: int, points: int = 10) -> list[float]:
         space = SearchSpace.load("spiral/dale_backprop")
         study = Study.create(
             space, name="stub", studies=Path(studies), trials=trials, resources=Resources(pack=20), trainer=STUB,
-            sampler=NamedWithOptions(name="random"),
+            sampler=NamedWithOptions(name=sampler),
         )  # fmt: skip
         with study.driven() as (ledger, _):
             driver = Driver(ledger, trials, 20)
@@ -163,11 +163,13 @@ def main() -> None:
     parser.add_argument("--plain", type=int, default=20)
     parser.add_argument("--paced", type=int, default=0)
     parser.add_argument("--memory", type=int, default=0)
+    parser.add_argument("--samplers", nargs="*", default=["random", "nsga2", "annealing"], help="of --memory")
     parser.add_argument("--out", type=Path, help="append the JSON lines to this file too")
     options = parser.parse_args()
     also_write_to(options.out)
     if options.memory:
-        emit("study_memory", trials=options.memory, rss_mb=memory_mb(options.memory))
+        for name in options.samplers:
+            emit("study_memory", sampler=name, trials=options.memory, rss_mb=memory_mb(options.memory, name))
     if options.paced:
         emit("study_paced", trials=options.paced, pack=20, pack_seconds=1, **paced(options.paced))
     if options.memory or options.paced:

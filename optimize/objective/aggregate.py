@@ -90,14 +90,23 @@ def cost(name: str, value: float, spec: ObjectiveSpec) -> float:
 
 
 def objective_labels(objectives: Mapping[str, ObjectiveSpec]) -> tuple[str, ...]:
-    """How the objectives are shown to people: ``100 - accuracy``, ``loss``."""
-    return tuple(
-        (f"100 - {name}" if "accuracy" in name else f"-{name}") if maximized(name, spec) else name
-        for name, spec in objectives.items()
-    )
+    """How the objectives are shown to people: ``100 - accuracy``, ``loss``, ``100 - worst accuracy``.
+
+    Example:
+        >>> objective_labels({"accuracy": ObjectiveSpec(aggregate="worst"), "loss": ObjectiveSpec()})
+        ('100 - worst accuracy', 'loss')
+    """
+    labels = []
+    for name, spec in objectives.items():
+        label = _aggregated(name, spec)
+        labels.append((f"100 - {label}" if "accuracy" in name else f"-{label}") if maximized(name, spec) else label)
+    return tuple(labels)
 
 
 def feature_labels(settings: EvaluationSettings) -> dict[str, str]:
     """How aggregated features are shown to people, by name: ``loss`` for a mean, ``worst accuracy`` for another."""
-    specs = ((name, settings.objectives.get(name, ObjectiveSpec())) for name in settings.measured)
-    return {name: name if spec.aggregate == "mean" else f"{spec.aggregate} {name}" for name, spec in specs}
+    return {name: _aggregated(name, settings.objectives.get(name, ObjectiveSpec())) for name in settings.measured}
+
+
+def _aggregated(name: str, spec: ObjectiveSpec) -> str:
+    return name if spec.aggregate == "mean" else f"{spec.aggregate} {name}"

@@ -2,6 +2,7 @@
 
 from optimize.samplers.annealing import PopulationAnnealingSampler
 from optimize.samplers.design import DesignSampler
+from optimize.samplers.memory import done_with
 from optimize.samplers.qmc import SobolSampler
 from optimize.samplers.registry import (
     DEFAULT,
@@ -24,6 +25,7 @@ __all__ = [
     "SobolSampler",
     "build",
     "canonical",
+    "done_with",
     "is_sequence",
     "knows_constraints",
     "names",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
 from optuna.distributions import BaseDistribution
@@ -20,6 +20,13 @@ if TYPE_CHECKING:
 # Survivors are kept in the study under this key and the number of their iteration, as ids of trials. Whoever copies a
 # study from one storage to another knows by the word "parent" that there are ids to be translated.
 _SURVIVORS: Final = "annealing:parent:"
+
+
+class Needed(NamedTuple):
+    """Of earlier trials: all from ``first`` on, and those that the study lists under the keys ``survivors``."""
+
+    first: int
+    survivors: tuple[str, ...]
 
 
 class PopulationAnnealingSampler(BaseSampler):
@@ -123,6 +130,16 @@ class PopulationAnnealingSampler(BaseSampler):
         """
         return self._initial_step * self._decay ** self._iteration(number)
 
+    def looks_back_to(self, number: int) -> Needed:
+        """What proposing a trial and those behind it looks at.
+
+        Example:
+            >>> PopulationAnnealingSampler(population_size=10, path_length=3).looks_back_to(65)
+            Needed(first=20, survivors=('annealing:parent:1', 'annealing:parent:2'))
+        """
+        iteration = self._iteration(number)
+        return Needed(self._first_judged(iteration), (f"{_SURVIVORS}{iteration - 1}", f"{_SURVIVORS}{iteration}"))
+
     def _step(self, study: Study, trial: FrozenTrial, name: str, distribution: BaseDistribution) -> Any:
         if trial.number not in self._origins:
             self._origins = {trial.number: self._origin(study, trial)}
@@ -134,6 +151,13 @@ class PopulationAnnealingSampler(BaseSampler):
 
     def _iteration(self, number: int) -> int:
         return number // (self._population * self._path)
+
+    def _first_judged(self, iteration: int) -> int:
+        """The first trial that may survive into an iteration without having survived before.
+
+        That is with the last generation of the iteration before the last, of which some still ran when it was judged.
+        """
+        return (iteration * self._path - (self._path + 1)) * self._population
 
     def _origin(self, study: Study, trial: FrozenTrial) -> FrozenTrial | None:
         """The trial that this one is a step away from; none in the first generation."""
@@ -158,9 +182,7 @@ class PopulationAnnealingSampler(BaseSampler):
         if key in known:
             return [ids[trial_id] for trial_id in known[key]]
         survived = [ids[trial_id] for trial_id in known.get(f"{_SURVIVORS}{iteration - 1}", ())]
-        # With the last generation of the iteration before, of which some were still running when it was judged.
-        first = iteration * self._population * self._path - (self._path + 1) * self._population
-        recent = [trial for trial in trials.values() if trial.number >= first]
+        recent = [trial for trial in trials.values() if trial.number >= self._first_judged(iteration)]
         candidates = {trial.number: trial for trial in (*survived, *recent) if trial.state is TrialState.COMPLETE}
         ordered = [candidates[number] for number in sorted(candidates)]
         chosen = [ordered[i] for i in self._select(ordered)]

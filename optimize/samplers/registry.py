@@ -23,7 +23,7 @@ from eiann.errors import ConfigError
 from optimize.samplers.annealing import PopulationAnnealingSampler
 from optimize.samplers.design import DesignSampler
 from optimize.samplers.qmc import SobolSampler
-from optimize.space.document import NamedWithOptions
+from optimize.space.document import NamedWithOptions, Value
 
 DEFAULT: Final = "nsga2"
 POINTS: Final = "points"
@@ -65,6 +65,7 @@ _ALIASES: Final = {
 _NOT_OPTIONS: Final = frozenset({"seed", "x0", "sigma0", "restart_strategy", "inc_popsize", "reference_points"})
 _NOT_PLAIN: Final = ("Callable", "Sampler", "Crossover", "Mutation", "list[")
 _SINGLE_OBJECTIVE: Final = frozenset({"cmaes"})
+_AROUND_A_PLACE: Final = frozenset({"cmaes"})
 # Points of one sequence: all trials are proposed with one seed.
 _SEQUENCES: Final = frozenset({"qmc", DESIGN})
 _CONSTRAINED: Final = frozenset({"tpe", "nsga2", "nsga3", "gp", "annealing"})
@@ -141,12 +142,22 @@ def _check_kind(name: str, option: str, value: object) -> None:
         raise ConfigError(f"found {value!r}; it is {wanted}", ("sampler", option))
 
 
-def build(sampler: NamedWithOptions, seed: int) -> BaseSampler:
-    """A fresh sampler; two with the same seed propose the same from the same trials."""
+def build(sampler: NamedWithOptions, seed: int, start: Mapping[str, Value] | None = None) -> BaseSampler:
+    """A fresh sampler; two with the same seed propose the same from the same trials.
+
+    Args:
+        sampler: by its proper name.
+        seed: of its random numbers.
+        start: the first given point, for what searches around one place.
+    """
     given = {**_DEFAULTS.get(sampler.name, {}), **sampler.options}
+    if start and sampler.name in _AROUND_A_PLACE:
+        given["x0"] = dict(start)
     with warnings.catch_warnings():
-        # Optuna marks as experimental what has been so for years; our pins and tests hold what we use of it.
+        # Optuna marks as experimental what has been so for years, and means to give up x0 with its version 6; our pins
+        # and tests hold what we use of it.
         warnings.simplefilter("ignore", ExperimentalWarning)
+        warnings.filterwarnings("ignore", "`x0` has been deprecated", FutureWarning)
         return _SAMPLERS[sampler.name](**given, seed=seed)
 
 

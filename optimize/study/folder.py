@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import secrets
 import shutil
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,7 +20,9 @@ from optimize.files import TEMPORARY, check_can_be_made, sync_path
 
 SPEC: Final = "spec.yaml"
 DATABASE: Final = "study.db"
+LEFT_AFTER_SECONDS: Final = 3600
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+_UNFINISHED: Final = re.compile(rf"\.{_NAME.pattern}\.[0-9a-f]{{8}}{re.escape(TEMPORARY)}")
 
 
 @dataclass(frozen=True)
@@ -92,6 +95,13 @@ def check_free(studies: Path, name: str) -> Path:
     return path
 
 
+def _remove_leftovers(studies: Path) -> None:
+    """Folders whose makers were killed: making one takes seconds, so none that is an hour old is being made."""
+    for folder in studies.glob(f".*{TEMPORARY}"):
+        if _UNFINISHED.fullmatch(folder.name) and folder.stat().st_mtime < time.time() - LEFT_AFTER_SECONDS:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
 @contextmanager
 def new_folder(studies: Path, name: str) -> Iterator[StudyFolder]:
     """A folder under a temporary name, which gets its own name at the end of the block or vanishes after an error.
@@ -100,6 +110,7 @@ def new_folder(studies: Path, name: str) -> Iterator[StudyFolder]:
         UserError: there is a study of that name.
     """
     path = check_free(studies, name)
+    _remove_leftovers(studies)
     parents = [folder for folder in (studies, *studies.parents) if not folder.exists()]
     temporary = studies / f".{name}.{secrets.token_hex(4)}{TEMPORARY}"
     made = temporary

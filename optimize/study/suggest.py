@@ -6,6 +6,7 @@ filled from the storage and follows it; what they have written goes to the stora
 
 from __future__ import annotations
 
+import copy
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -20,7 +21,6 @@ from optuna.distributions import (
     IntDistribution,
 )
 from optuna.samplers import BaseSampler
-from optuna.storages import InMemoryStorage
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 from typing_extensions import override
@@ -28,6 +28,7 @@ from typing_extensions import override
 from optimize import samplers
 from optimize.space import Parameter, SearchSpace
 from optimize.space.document import NamedWithOptions, Value
+from optimize.study.mirror import NAME, Mirror, mirrored
 from optimize.study.spec import Point
 
 # Optuna keeps which trials a generation descends from under this key, as ids of trials.
@@ -35,6 +36,8 @@ _PARENTS: Final = ":parent:"
 # And how far a trial is beyond a constraint under this one, as ``Trial.set_constraint`` writes it.
 _CONSTRAINT: Final = "constraints:"
 _TRIES: Final = 200
+#: Trials that end between two looks at what may be forgotten.
+TIDY_EVERY: Final = 100
 
 
 @dataclass(frozen=True)
@@ -76,12 +79,12 @@ class Suggester:
         self._distributions = {parameter.name: distribution(parameter) for parameter in self._parameters}
         self._sampler = _SpaceSampler(space, self._distributions, sampler, seed, points)
         optuna.logging.set_verbosity(optuna.logging.WARNING)
-        self._storage = InMemoryStorage()
-        directions = [StudyDirection.MINIMIZE] * len(space.objectives)
-        self._study_id = self._storage.create_new_study(directions, "mirror")
+        self._mirror = Mirror([StudyDirection.MINIMIZE] * len(space.objectives))
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-            self._study = optuna.load_study(study_name="mirror", storage=self._storage, sampler=self._sampler)
+            self._study = optuna.load_study(study_name=NAME, storage=self._mirror, sampler=self._sampler)
+        self._spec = sampler
+        self._until_tidying = TIDY_EVERY
         self._known_attributes: dict[str, Any] = {}
         self._ranges: dict[tuple[str, ...], dict[str, BaseDistribution]] = {}
 
@@ -93,28 +96,29 @@ class Suggester:
         for trial in trials:
             self._add(trial)
         for key, value in study_attributes.items():
-            self._storage.set_study_system_attr(self._study_id, key, value)
+            self._mirror.set_study_system_attr(0, key, value)
         self._known_attributes = dict(study_attributes)
+        self._tidy()
 
     def propose(self) -> Proposal:
         """The next trial. It counts as RUNNING from now on."""
         trial = self._study.ask()
         # Optuna samples when it is first asked for a parameter; which ones exist must be known before.
         _ = trial.relative_params
-        own = self._id(trial.number)
+        own = trial.number
         for parameter in self._parameters:
             if parameter.name in self._sampler.chosen:
                 # What ``Trial.suggest_float`` and its like end in; they look the value up in the trial each time.
                 known = self._distributions[parameter.name]
                 chosen = known.to_internal_repr(self._sampler.chosen[parameter.name])
-                self._storage.set_trial_param(own, parameter.name, chosen, known)
-        frozen = self._storage.get_trial(own)
+                self._mirror.set_trial_param(own, parameter.name, chosen, known)
+        frozen = self._mirror.get_trial(own)
         # Optuna makes an object for each parameter of each trial, which is more than half of what a trial takes.
         frozen.distributions = self._ranges_of(frozen.distributions)
-        attributes = self._storage.get_study_system_attrs(self._study_id)
+        attributes = self._mirror.get_study_system_attrs(0)
         new = {key: value for key, value in attributes.items() if self._known_attributes.get(key) != value}
         self._known_attributes.update(new)
-        return Proposal(frozen, new, self._sampler.unsatisfied)
+        return Proposal(copy.copy(frozen), new, self._sampler.unsatisfied)
 
     def tell(
         self, number: int, state: TrialState, values: Sequence[float] | None, violations: Sequence[float] = ()
@@ -128,41 +132,35 @@ class Suggester:
             violations: of the space's constraints, in their order, see ``SearchSpace.violations``.
         """
         # What ``Study.tell`` does, without the deep copies that it makes of the trial.
-        trial = self._storage.get_trial(self._id(number))
+        trial = self._mirror.get_trial(number)
         before = dict(trial.system_attrs)
         told = values if state is TrialState.COMPLETE else None
         for limit, excess in zip(self._space.constraints, violations, strict=False):
-            self._storage.set_trial_system_attr(self._id(number), f"{_CONSTRAINT}{limit.text}", excess)
+            self._mirror.set_trial_system_attr(number, f"{_CONSTRAINT}{limit.text}", excess)
         self._sampler.after_trial(self._study, trial, state, told)
-        self._storage.set_trial_state_values(self._id(number), state, told)
-        after = self._storage.get_trial_system_attrs(self._id(number))
+        after = dict(trial.system_attrs)
+        self._mirror.set_trial_state_values(number, state, told)
+        self._until_tidying -= 1
+        if self._until_tidying == 0:
+            self._tidy()
         return {key: value for key, value in after.items() if before.get(key) != value}
 
+    def _tidy(self) -> None:
+        """Forget what the sampler will not look at again."""
+        self._until_tidying = TIDY_EVERY
+        ended = [trial for trial in self._mirror.get_all_trials(0, deepcopy=False) if trial.state.is_finished()]
+        attributes, next_number = self._mirror.get_study_system_attrs(0), self._mirror.next_number
+        self._mirror.forget(samplers.done_with(self._spec, ended, attributes, next_number))
+
     def _add(self, trial: FrozenTrial) -> None:
-        # Results are large and no sampler looks at them.
-        slim = optuna.trial.FrozenTrial(
-            number=trial.number,
-            state=trial.state,
-            value=None,
-            values=trial.values,
-            datetime_start=trial.datetime_start,
-            datetime_complete=trial.datetime_complete,
-            params=trial.params,
-            distributions={name: self._distributions.get(name, own) for name, own in trial.distributions.items()},
-            user_attrs={},
-            system_attrs=trial.system_attrs,
-            intermediate_values={},
-            trial_id=trial.number,
-        )
-        self._storage.create_new_trial(self._study_id, slim)
+        known = {name: self._distributions.get(name, own) for name, own in trial.distributions.items()}
+        ranges = self._ranges.setdefault(tuple(known), known)
+        self._mirror.create_new_trial(0, mirrored(trial, ranges if ranges == known else known))
 
     def _ranges_of(self, names: Iterable[str]) -> dict[str, BaseDistribution]:
         """The ranges of these parameters: one mapping for all trials that have the same ones; nobody changes it."""
         own = tuple(names)
         return self._ranges.setdefault(own, {name: self._distributions[name] for name in own})
-
-    def _id(self, number: int) -> int:
-        return self._storage.get_trial_id_from_study_id_trial_number(self._study_id, number)
 
 
 class _SpaceSampler(BaseSampler):
@@ -188,7 +186,7 @@ class _SpaceSampler(BaseSampler):
         self._seed = seed
         self._points = points
         self._fresh_for = -1
-        self._inner = self._teller = samplers.build(sampler, seed=seed)
+        self._inner = self._teller = samplers.build(sampler, seed=seed, start=points[0] if points else None)
         self.chosen: dict[str, Value] = {}
         self.unsatisfied: str | None = None
 
@@ -208,6 +206,8 @@ class _SpaceSampler(BaseSampler):
         inner = self._fresh(trial.number)
         self.unsatisfied = None
         if trial.number < len(self._points):
+            # Asked all the same: samplers note to which generation a trial belongs, and breed from no other.
+            inner.sample_relative(study, trial, search_space)
             self.chosen = dict(self._points[trial.number])
             return self._relative_part(search_space)
         for _ in range(_TRIES):
@@ -254,7 +254,7 @@ class _SpaceSampler(BaseSampler):
         if number != self._fresh_for:
             # Points of a sequence belong together; everything else is seeded for each trial.
             seed = self._seed if samplers.is_sequence(self._spec.name) else trial_seed(self._seed, number)
-            self._inner = samplers.build(self._spec, seed=seed)
+            self._inner = samplers.build(self._spec, seed=seed, start=self._points[0] if self._points else None)
             self._fresh_for = number
         return self._inner
 

@@ -15,6 +15,7 @@ from optuna.trial import FrozenTrial, TrialState
 from optimize import samplers
 from optimize.space import NamedWithOptions, SearchSpace
 from optimize.study import Suggester
+from optimize.study.mirror import Mirror
 from tests.optimize.conftest import toy_document
 
 # Options that let the part of each sampler that learns begin within few trials.
@@ -117,6 +118,29 @@ def test_points_lie_in_their_ranges_and_satisfy_every_condition(name: str) -> No
 @pytest.mark.parametrize("name", [name for name in OPTIONS if not samplers.is_sequence(name)])
 def test_restarts_between_any_two_events_change_no_point(name: str) -> None:
     assert run(suggester(name), name, packs=6) == run(suggester(name), name, packs=6, restart=True)
+
+
+@pytest.mark.parametrize("name", ["random", "nsga2", "nsga3", "annealing", "tpe"])
+def test_forgetting_changes_no_point(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    runs = []
+    for every in (1, 3, 10**9):
+        monkeypatch.setattr("optimize.study.suggest.TIDY_EVERY", every)
+        runs += [run(suggester(name), name, packs=7, restart=restart) for restart in (False, True)]
+    assert all(found == runs[0] for found in runs[1:])
+
+
+@pytest.mark.parametrize("name", ["random", "qmc", "nsga2", "nsga3", "annealing"])
+def test_a_long_study_is_not_kept_in_memory(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("optimize.study.suggest.TIDY_EVERY", 10)
+    forgotten: list[int] = []
+    monkeypatch.setattr(
+        "optimize.study.mirror.Mirror.forget",
+        lambda self, numbers, forget=Mirror.forget: (forgotten.extend(numbers), forget(self, numbers)),
+    )
+    space = SearchSpace.from_dict({**mixed_space(objectives_of(name)).to_dict(), "require": []})
+    run(suggester(name, space=space), name, packs=40)
+    assert len(forgotten) > 40 * PACK - 80
+    assert len(set(forgotten)) == len(forgotten)
 
 
 @pytest.mark.parametrize("name", OPTIONS)

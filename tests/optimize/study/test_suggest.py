@@ -86,6 +86,34 @@ def test_given_points_come_first_and_exactly(toy: SearchSpace) -> None:
     assert proposed[2] == run(suggester(toy), 3)[2]
 
 
+@pytest.mark.parametrize("name", ["nsga2", "nsga3"])
+def test_given_points_have_descendants(toy: SearchSpace, name: str) -> None:
+    point = given_points(toy, [{"rate": 0.123, "scale": 4.56}])
+    made = Suggester(toy, NamedWithOptions(name=name, options={"population_size": 4}), 5, point)
+    heirs = 0
+    for number in range(24):
+        trial = made.propose().trial
+        heirs += number > 0 and (trial.params["rate"] == 0.123 or trial.params["scale"] == 4.56)
+        # Nothing is as good as the given point.
+        made.tell(number, TrialState.COMPLETE, [float(number > 0) + trial.params["rate"]] * 2)
+    assert heirs >= 3
+
+
+def test_cmaes_begins_around_the_first_given_point() -> None:
+    space = SearchSpace.from_dict(toy_document(objectives=["loss"]))
+    point = {"rate": 0.09, "scale": 9.0}
+    near = {}
+    for points in ((), given_points(space, [point])):
+        made = Suggester(space, NamedWithOptions(name="cmaes"), 5, points)
+        distances = []
+        for number in range(6):
+            trial = made.propose().trial
+            distances.append(abs(trial.params["scale"] - point["scale"]))
+            made.tell(number, TrialState.COMPLETE, [1.0])
+        near[bool(points)] = sum(distances[1:])
+    assert near[True] < near[False] / 2
+
+
 @pytest.mark.parametrize(
     ("point", "words"),
     [

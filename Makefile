@@ -68,6 +68,8 @@ demo: venv
 	  set -x; $(BIN)/eiann resume $(DEMO) --trials $(DEMO_TRIALS); \
 	else \
 	  set -x; $(BIN)/eiann optimize spiral/dale_backprop --trials $(DEMO_TRIALS) --instances $(DEMO_INSTANCES) \
+	    --points x0 --sampler annealing --sampler-option population_size=10 --sampler-option path_length=2 \
+	    --sampler-option initial_step_size=0.3 \
 	    --studies $(DEMO_DIR) --name $(notdir $(DEMO)); \
 	fi
 	$(BIN)/eiann best $(DEMO) --top 5 --export $(DEMO)/best/best.yaml

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import Final
@@ -14,6 +14,8 @@ from optimize.tune.pack import Pack
 
 log = logging.getLogger(__name__)
 
+_DEATHS: Final = 3
+"""Workers that a trial may take down, with others of its pack or alone, until it has failed itself."""
 _ALONE_FROM: Final = 3
 """The attempt from which on a trial that was adopted runs alone: twice taken down, it may be what takes others down."""
 
@@ -71,7 +73,7 @@ class Driver:
         self._alone = deque(job for job in ledger.adopted if job.attempt >= _ALONE_FROM)
         self._adopted = deque(job for job in ledger.adopted if job.attempt < _ALONE_FROM)
         self._running: dict[int, Pack] = {}
-        self._crashed: set[int] = set()
+        self._crashes: Counter[int] = Counter()
         self._status = DriverStatus(budget=budget, ended=ledger.ended)
         self._clock = time.monotonic()
         if ledger.adopted:
@@ -156,15 +158,16 @@ class Driver:
             self.receive(pack, kept)
         done = {result.number for result in kept}
         left = [job for job in pack.jobs if job.number not in done]
-        # Workers die for reasons of the machine too: a trial has failed when it took one down that it had for itself.
-        if len(pack.jobs) == 1 and left and left[0].number in self._crashed:
+        # Workers die for reasons of the machine too, and a second time if the next one is placed on a machine whose
+        # death has not been noticed. A trial has failed when it took down one of its own, at the third death.
+        if len(pack.jobs) == 1 and left and self._crashes[left[0].number] + 1 >= _DEATHS:
             failed = self._ledger.failed(left[0], f"could not be computed: {reason}")
             self.receive(pack, [failed.model_copy(update={"pack": pack.number})])
             return
         if not left:
             return
         log.warning("%s failed (%s); its trials run again, each alone", pack, reason)
-        self._crashed.update(job.number for job in left)
+        self._crashes.update(job.number for job in left)
         self._alone.extend(self._ledger.retry(job) for job in left)
         self._watch(self.status)
 

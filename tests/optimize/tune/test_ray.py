@@ -54,7 +54,7 @@ def test_a_trial_that_takes_its_worker_down_fails_alone(
     trials = study.trials().set_index("number")
     assert trials.loc[2, "state"] == "FAIL"
     assert words in trials.loc[2, "failure"]
-    assert trials.loc[2, "attempt"] == 2
+    assert trials.loc[2, "attempt"] == 3
     measured = trials["instances_ok"] + trials["instances_failed"]
     assert measured.drop(2).tolist() == [2] * 7
     assert measured[2] == 0

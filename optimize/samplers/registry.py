@@ -66,6 +66,7 @@ _NOT_OPTIONS: Final = frozenset({"seed", "x0", "sigma0", "restart_strategy", "in
 _NOT_PLAIN: Final = ("Callable", "Sampler", "Crossover", "Mutation", "list[")
 _SINGLE_OBJECTIVE: Final = frozenset({"cmaes"})
 _AROUND_A_PLACE: Final = frozenset({"cmaes"})
+_GENETIC: Final = frozenset({"nsga2", "nsga3"})
 # Points of one sequence: all trials are proposed with one seed.
 _SEQUENCES: Final = frozenset({"qmc", DESIGN})
 _CONSTRAINED: Final = frozenset({"tpe", "nsga2", "nsga3", "gp", "annealing"})
@@ -164,6 +165,11 @@ def build(sampler: NamedWithOptions, seed: int, start: Mapping[str, Value] | Non
 def is_sequence(name: str) -> bool:
     """Whether the trials of a sampler are the points of one sequence, so that it keeps one seed for all of them."""
     return name in _SEQUENCES
+
+
+def is_genetic(name: str) -> bool:
+    """Whether a sampler breeds from the trials of the generation before, which it must have numbered itself."""
+    return name in _GENETIC
 
 
 def knows_constraints(name: str) -> bool:

@@ -7,7 +7,7 @@ import secrets
 import shutil
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -98,8 +98,11 @@ def check_free(studies: Path, name: str) -> Path:
 def _remove_leftovers(studies: Path) -> None:
     """Folders whose makers were killed: making one takes seconds, so none that is an hour old is being made."""
     for folder in studies.glob(f".*{TEMPORARY}"):
-        if _UNFINISHED.fullmatch(folder.name) and folder.stat().st_mtime < time.time() - LEFT_AFTER_SECONDS:
-            shutil.rmtree(folder, ignore_errors=True)
+        if not _UNFINISHED.fullmatch(folder.name):
+            continue
+        with suppress(FileNotFoundError):  # another maker got its name, or cleared it away
+            if folder.stat().st_mtime < time.time() - LEFT_AFTER_SECONDS:
+                shutil.rmtree(folder, ignore_errors=True)
 
 
 @contextmanager

@@ -15,7 +15,8 @@ from optuna.trial import FrozenTrial, TrialState
 from typing_extensions import override
 
 NAME: Final = "mirror"
-_STUDY: Final = 0
+STUDY: Final = 0
+"""Its id, and its name above: there is one study in it."""
 # Of ended trials, which are not written to any more, all have this one.
 _NOTHING: Final[dict[Any, Any]] = {}
 
@@ -56,7 +57,7 @@ class Mirror(BaseStorage):
 
     @override
     def get_study_id_from_name(self, study_name: str) -> int:
-        return _STUDY
+        return STUDY
 
     @override
     def get_study_name_from_id(self, study_id: int) -> str:
@@ -83,7 +84,7 @@ class Mirror(BaseStorage):
         return [
             FrozenStudy(
                 study_name=NAME, direction=None, directions=self._directions, user_attrs={},
-                system_attrs=dict(self._attributes), study_id=_STUDY,
+                system_attrs=dict(self._attributes), study_id=STUDY,
             )
         ]  # fmt: skip
 

@@ -28,7 +28,7 @@ from typing_extensions import override
 from optimize import samplers
 from optimize.space import Parameter, SearchSpace
 from optimize.space.document import NamedWithOptions, Value
-from optimize.study.mirror import NAME, Mirror, mirrored
+from optimize.study.mirror import NAME, STUDY, Mirror, mirrored
 from optimize.study.spec import Point
 
 # Optuna keeps which trials a generation descends from under this key, as ids of trials.
@@ -96,7 +96,7 @@ class Suggester:
         for trial in trials:
             self._add(trial)
         for key, value in study_attributes.items():
-            self._mirror.set_study_system_attr(0, key, value)
+            self._mirror.set_study_system_attr(STUDY, key, value)
         self._known_attributes = dict(study_attributes)
         self._tidy()
 
@@ -115,7 +115,7 @@ class Suggester:
         frozen = self._mirror.get_trial(own)
         # Optuna makes an object for each parameter of each trial, which is more than half of what a trial takes.
         frozen.distributions = self._ranges_of(frozen.distributions)
-        attributes = self._mirror.get_study_system_attrs(0)
+        attributes = self._mirror.get_study_system_attrs(STUDY)
         new = {key: value for key, value in attributes.items() if self._known_attributes.get(key) != value}
         self._known_attributes.update(new)
         return Proposal(copy.copy(frozen), new, self._sampler.unsatisfied)
@@ -148,14 +148,14 @@ class Suggester:
     def _tidy(self) -> None:
         """Forget what the sampler will not look at again."""
         self._until_tidying = TIDY_EVERY
-        ended = [trial for trial in self._mirror.get_all_trials(0, deepcopy=False) if trial.state.is_finished()]
-        attributes, next_number = self._mirror.get_study_system_attrs(0), self._mirror.next_number
+        ended = [trial for trial in self._mirror.get_all_trials(STUDY, deepcopy=False) if trial.state.is_finished()]
+        attributes, next_number = self._mirror.get_study_system_attrs(STUDY), self._mirror.next_number
         self._mirror.forget(samplers.done_with(self._spec, ended, attributes, next_number))
 
     def _add(self, trial: FrozenTrial) -> None:
         known = {name: self._distributions.get(name, own) for name, own in trial.distributions.items()}
         ranges = self._ranges.setdefault(tuple(known), known)
-        self._mirror.create_new_trial(0, mirrored(trial, ranges if ranges == known else known))
+        self._mirror.create_new_trial(STUDY, mirrored(trial, ranges if ranges == known else known))
 
     def _ranges_of(self, names: Iterable[str]) -> dict[str, BaseDistribution]:
         """The ranges of these parameters: one mapping for all trials that have the same ones; nobody changes it."""
@@ -206,8 +206,10 @@ class _SpaceSampler(BaseSampler):
         inner = self._fresh(trial.number)
         self.unsatisfied = None
         if trial.number < len(self._points):
-            # Asked all the same: samplers note to which generation a trial belongs, and breed from no other.
-            inner.sample_relative(study, trial, search_space)
+            if samplers.is_genetic(self._spec.name):
+                # Asked all the same: they note to which generation a trial belongs, and breed from no other. The rest
+                # would note what they had proposed themselves, and take the running point to be there.
+                inner.sample_relative(study, trial, search_space)
             self.chosen = dict(self._points[trial.number])
             return self._relative_part(search_space)
         for _ in range(_TRIES):

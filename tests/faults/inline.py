@@ -279,7 +279,10 @@ def two_drivers(scene: Scene) -> str:
         return "the first had ended"
     before = scene.said()
     with stopped(first.pid):  # so that it cannot end meanwhile
-        if runs := scene.study.storage.attributes().get(KEY) is not None:
+        study = scene.study
+        runs = study.storage.attributes().get(KEY) is not None
+        study.close()
+        if runs:
             second = scene.start()
             scene.expect(second, child.WRONG)
     if not runs:

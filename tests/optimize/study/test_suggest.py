@@ -99,6 +99,30 @@ def test_given_points_have_descendants(toy: SearchSpace, name: str) -> None:
     assert heirs >= 3
 
 
+@pytest.mark.parametrize("name", ["tpe", "gp"])
+def test_a_given_point_that_runs_is_where_it_is(toy: SearchSpace, name: str) -> None:
+    """What a sampler notes about a running trial of its own would say that it is elsewhere."""
+    points = given_points(toy, [{"rate": 0.1 * n, "scale": 1.0} for n in range(1, 8)])
+    made = Suggester(toy, samplers.canonical(NamedWithOptions(name=name, options=SAMPLERS[name]), 2), 5, points)
+    for number in range(6):
+        made.propose()
+        made.tell(number, TrialState.COMPLETE, [float(number), 1.0])
+    assert not made.propose().trial.system_attrs
+
+
+def test_cmaes_takes_a_point_with_choices_and_whole_numbers() -> None:
+    document = toy_document(objectives=["loss"])
+    document["parameters"]["kind"] = {"choices": ["wide", "narrow"], "unused": True}
+    document["parameters"]["size"] = {"range": [2, 9, "int"], "unused": True}
+    space = SearchSpace.from_dict(document)
+    points = given_points(space, [{"rate": 0.09, "scale": 9.0, "kind": "narrow", "size": n} for n in (3, 4, 5)])
+    made = Suggester(space, NamedWithOptions(name="cmaes", options={"popsize": 4}), 5, points)
+    for number in range(20):
+        trial = made.propose().trial
+        made.tell(trial.number, TrialState.COMPLETE, [float(number)])
+        assert number != 1 or trial.params["size"] == 4
+
+
 def test_cmaes_begins_around_the_first_given_point() -> None:
     space = SearchSpace.from_dict(toy_document(objectives=["loss"]))
     point = {"rate": 0.09, "scale": 9.0}

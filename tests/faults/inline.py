@@ -324,7 +324,10 @@ def database_restarts(scene: Scene) -> str:
     assert scene.server is not None
     scene.create()
     process = scene.start(pause=0.1)
-    time.sleep(scene.rng.uniform(0.2, 1.0))
+    # A database that is down when a driver starts is an error at once, so it is brought down when that has begun.
+    while scene.ended() < 1 and process.is_alive():
+        time.sleep(0.01)
+    time.sleep(scene.rng.uniform(0.0, 0.6))
     mode = scene.rng.choice(("immediate", "fast"))
     scene.server.stop(mode=mode)
     time.sleep(scene.rng.uniform(0.0, 1.0))

@@ -28,8 +28,8 @@ from optimize.tune.inline import run_inline
 
 PACK = 20
 CHECKPOINTS = (100, 150, 300, 1000, 3000)
-# What takes minutes for a thousand trials gets fewer of them, and is compared at those.
-MOST = {"tpe": 1000, "gp": 150}
+# What takes seconds for a trial gets fewer of them, and is compared at those.
+MOST = {"gp": 150}
 MULTI_OBJECTIVE = ("random", "qmc", "annealing", "nsga2", "nsga3", "tpe", "gp")
 SPIRAL_REFERENCE = (75.0, 0.2, 1.0)
 
@@ -86,7 +86,7 @@ def measure_spiral(sampler: str, seed: int, trials: int, instances: int) -> None
     figures: dict[str, object] = {"best_error": round(float(accuracy.min()), 3)}
     figures["best_error_after"] = {
         str(count): round(float(complete[complete["number"] < count]["objectives.accuracy"].min()), 3)
-        for count in (20, 50, 100, 200, 300, 1000) if count <= trials
+        for count in (20, 50, 100, 150, 200, 300, 1000) if count <= trials
     }  # fmt: skip
     if sampler != "cmaes":
         costs = complete[[f"objectives.{name}" for name in study.spec.evaluation.objectives]].to_numpy()
@@ -111,7 +111,7 @@ def main() -> None:
     for seed in range(options.seeds):
         for sampler in options.samplers:
             if options.spiral:
-                measure_spiral(sampler, seed, options.spiral, options.instances)
+                measure_spiral(sampler, seed, min(options.spiral, MOST.get(sampler, options.spiral)), options.instances)
                 continue
             for problem in options.problems:
                 measure(problem, sampler, seed, min(options.trials, MOST.get(sampler, options.trials)))

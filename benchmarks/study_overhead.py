@@ -124,6 +124,8 @@ def memory_mb(trials: int, sampler: str, points: int = 10) -> list[float]:
     seen = []
     with tempfile.TemporaryDirectory() as studies:
         space = SearchSpace.load("spiral/dale_backprop")
+        if sampler == "cmaes":
+            space = SearchSpace.from_dict({**space.to_dict(), "objectives": ["accuracy"]})
         study = Study.create(
             space, name="stub", studies=Path(studies), trials=trials, resources=Resources(pack=20), trainer=STUB,
             sampler=NamedWithOptions(name=sampler),
@@ -163,7 +165,7 @@ def main() -> None:
     parser.add_argument("--plain", type=int, default=20)
     parser.add_argument("--paced", type=int, default=0)
     parser.add_argument("--memory", type=int, default=0)
-    parser.add_argument("--samplers", nargs="*", default=["random", "nsga2", "annealing"], help="of --memory")
+    parser.add_argument("--samplers", nargs="*", default=["random", "nsga2", "annealing", "cmaes"], help="of --memory")
     parser.add_argument("--out", type=Path, help="append the JSON lines to this file too")
     options = parser.parse_args()
     also_write_to(options.out)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
-from optuna.samplers import NSGAIIISampler, NSGAIISampler
+from optuna.samplers import CmaEsSampler, NSGAIIISampler, NSGAIISampler
 from optuna.trial import FrozenTrial, TrialState
 
 from optimize.samplers.annealing import PopulationAnnealingSampler
@@ -21,7 +21,7 @@ def done_with(
 ) -> list[int]:
     """Numbers of the ended trials without which the sampler proposes the same from now on.
 
-    What learns from all trials (TPE, Gaussian processes, CMA-ES) is never done with any.
+    What learns from all trials (TPE, Gaussian processes) is never done with any.
 
     Args:
         sampler: by its proper name.
@@ -42,6 +42,8 @@ def done_with(
         needed = made.looks_back_to(next_number)
         kept = _listed(attributes, needed.survivors)
         return [trial.number for trial in ended if trial.number < needed.first and trial.number not in kept]
+    if isinstance(made, CmaEsSampler):
+        return _before_the_distribution(made, ended)
     return []
 
 
@@ -62,6 +64,25 @@ def _of_earlier_generations(
     return [
         trial.number for trial in ended if generations.get(trial.number, -1) < last - 1 and trial.number not in kept
     ]
+
+
+def _before_the_distribution(sampler: CmaEsSampler, ended: Sequence[FrozenTrial]) -> list[int]:
+    """All but the trial that carries the distribution, those drawn from it, and as many as it waits for at the start.
+
+    The distribution is what the last complete trial that carries one says; it was updated from the generation before
+    and is updated next from the trials that were drawn from it. A later trial never carries an earlier one.
+    """
+    drawn_from, carried = sampler._attr_key_generation, sampler._attr_key_optimizer  # noqa: SLF001
+    complete = sorted(
+        (trial for trial in ended if trial.state is TrialState.COMPLETE), key=lambda trial: trial.number, reverse=True
+    )
+    carrier = next((trial for trial in complete if any(key.startswith(carried) for key in trial.system_attrs)), None)
+    if carrier is None:
+        return []
+    generation = carrier.system_attrs[drawn_from]
+    kept = {trial.number for trial in complete[: sampler._n_startup_trials]}  # noqa: SLF001
+    kept |= {trial.number for trial in complete if trial.system_attrs.get(drawn_from, -1) >= generation}
+    return [trial.number for trial in ended if trial.number not in kept]
 
 
 def _listed(attributes: Mapping[str, Any], keys: Iterable[str]) -> set[int]:

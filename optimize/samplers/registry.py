@@ -172,6 +172,11 @@ def is_genetic(name: str) -> bool:
     return name in _GENETIC
 
 
+def draws_choices(sampler: NamedWithOptions) -> bool:
+    """Whether a sampler can place a choice together with the numbers; one that cannot draws it by itself."""
+    return not sampler.options.get("with_margin", False)
+
+
 def knows_constraints(name: str) -> bool:
     """Whether a sampler heeds constraints on features; others propose as if there were none."""
     return name in _CONSTRAINED

@@ -176,10 +176,13 @@ class _SpaceSampler(BaseSampler):
     ) -> None:
         self._space = space
         self._distributions = distributions
+        choices = samplers.draws_choices(sampler)
         self._relative = {
             parameter.name: distributions[parameter.name]
             for parameter in space.searched
-            if not parameter.when and not distributions[parameter.name].single()
+            if not parameter.when
+            and not distributions[parameter.name].single()
+            and (choices or parameter.kind != "categorical")
         }
         self._order = parents_first(space.searched)
         self._spec = sampler

@@ -7,17 +7,32 @@ import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
+from enum import Enum
 from typing import Final
 
+from eiann.errors import UserError
 from optimize.study import Ledger, TrialJob, TrialResult
 from optimize.tune.pack import Pack
 
 log = logging.getLogger(__name__)
 
-_DEATHS: Final = 3
-"""Workers that a trial may take down, with others of its pack or alone, until it has failed itself."""
+_FAILED_STARTS: Final = 10
+_FAILED_STARTS_PER_SLOT: Final = 5
+"""Workers in a row that could not be started, while none computes, until the run ends: it is not for the trials. The
+second is for machines of which some fail at once, before the others have loaded anything."""
 _ALONE_FROM: Final = 3
 """The attempt from which on a trial that was adopted runs alone: twice taken down, it may be what takes others down."""
+
+
+class PackFailure(Enum):
+    """Why a pack has no results; the number is how many attempts a trial has that ends so, in a pack or alone.
+
+    A trainer that raises does so again, most likely; a second chance is for a machine that was short of something.
+    Workers also die for reasons of their machine, and of those a trial may meet two.
+    """
+
+    RAISED = 2
+    DIED = 3
 
 
 @dataclass(frozen=True)
@@ -73,7 +88,9 @@ class Driver:
         self._alone = deque(job for job in ledger.adopted if job.attempt >= _ALONE_FROM)
         self._adopted = deque(job for job in ledger.adopted if job.attempt < _ALONE_FROM)
         self._running: dict[int, Pack] = {}
-        self._crashes: Counter[int] = Counter()
+        self._begun: set[int] = set()
+        self._failures: Counter[int] = Counter()
+        self._failed_starts = 0
         self._status = DriverStatus(budget=budget, ended=ledger.ended)
         self._clock = time.monotonic()
         if ledger.adopted:
@@ -138,38 +155,66 @@ class Driver:
         self._watch(self.status)
         return pack
 
+    def begin(self, pack: Pack) -> None:
+        """A worker takes the pack."""
+        self._begun.add(pack.number)
+        self._failed_starts = 0
+
     def receive(self, pack: Pack, results: Iterable[TrialResult]) -> None:
         """Record the results of a pack."""
-        self._running.pop(pack.number, None)
+        self._end(pack)
         for result in self._ledger.record(results):
             self._count(result)
         self._watch(self.status)
 
-    def fail(self, pack: Pack, reason: str) -> None:
-        """A pack could not be computed: its trials run again, each alone; one that was alone has failed.
+    def fail(self, pack: Pack, reason: str, how: PackFailure = PackFailure.DIED) -> None:
+        """A pack could not be computed: its trials run again, each alone; one that was alone too often has failed.
 
-        A worker that died after its results were durable has computed them all the same: they are recorded.
+        A worker that died after its results were durable has computed them all the same: they are recorded. One that
+        never took the pack, since it could not be started or sat idle on a machine that is gone, says nothing about
+        trials.
+
+        Raises:
+            UserError: no worker can be started. The trials are left as they are, for a run on better machines.
         """
-        if self._running.pop(pack.number, None) is None:
+        begun = pack.number in self._begun
+        if not self._end(pack):
             return  # Its results are here already; what failed came after them.
+        if not begun:
+            self._give_back(pack, reason)
+            return
         kept = [result for job in pack.jobs if (result := self._ledger.spooled(job.number)) is not None]
         if kept:
             log.info("%s failed (%s) after it had written %d results", pack, reason, len(kept))
             self.receive(pack, kept)
         done = {result.number for result in kept}
         left = [job for job in pack.jobs if job.number not in done]
-        # Workers die for reasons of the machine too, and a second time if the next one is placed on a machine whose
-        # death has not been noticed. A trial has failed when it took down one of its own, at the third death.
-        if len(pack.jobs) == 1 and left and self._crashes[left[0].number] + 1 >= _DEATHS:
+        if not left:
+            return
+        self._failures.update(job.number for job in left)
+        if len(pack.jobs) == 1 and self._failures[left[0].number] >= how.value:
             failed = self._ledger.failed(left[0], f"could not be computed: {reason}")
             self.receive(pack, [failed.model_copy(update={"pack": pack.number})])
             return
-        if not left:
-            return
         log.warning("%s failed (%s); its trials run again, each alone", pack, reason)
-        self._crashes.update(job.number for job in left)
         self._alone.extend(self._ledger.retry(job) for job in left)
         self._watch(self.status)
+
+    def _give_back(self, pack: Pack, reason: str) -> None:
+        self._failed_starts += 1
+        patience = max(_FAILED_STARTS, _FAILED_STARTS_PER_SLOT * (1 + len(self._running)))
+        if self._failed_starts >= patience and not self._begun:
+            raise UserError(f"no worker can be started, after {self._failed_starts} attempts: {reason}")
+        log.warning("%s was not begun (%s)", pack, reason)
+        first = pack.jobs[0]
+        was_alone = len(pack.jobs) == 1 and (self._failures[first.number] > 0 or first.attempt >= _ALONE_FROM)
+        (self._alone if was_alone else self._adopted).extendleft(reversed(pack.jobs))
+        self._watch(self.status)
+
+    def _end(self, pack: Pack) -> bool:
+        """Whether the pack was running until now."""
+        self._begun.discard(pack.number)
+        return self._running.pop(pack.number, None) is not None
 
     def _propose(self) -> list[TrialJob]:
         while (wanted := min(self._pack_size, self._open)) > 0:

@@ -15,11 +15,16 @@ from ray.tune.search import Searcher
 from typing_extensions import override
 
 from optimize.study import Spool, TrialResult
-from optimize.tune.driver import Driver
+from optimize.tune.driver import Driver, PackFailure
 from optimize.tune.pack import Pack
 from optimize.tune.worker import PACK, RESULTS
 
 _REASON_LENGTH: Final = 300
+_DIED: Final = "the worker process died"
+_SILENT: Final = "the worker ended without a word"
+# How Ray says so: of one that is known to be gone, and of one that does not answer any more.
+_DEATHS: Final = ("The actor died", "actor is dead", "The actor is temporarily unavailable")
+_AT_START: Final = "raised in its creation task"
 
 
 class WaitNoLongerError(BaseException):
@@ -127,7 +132,7 @@ class PackScheduler(FIFOScheduler):
 
 
 class PackCallback(_NotPickled, ray.tune.Callback):
-    """Brings results and failures of packs to the driver, and lets a stop take effect between two events.
+    """Brings beginnings, results and failures of packs to the driver, and lets a stop take effect between two events.
 
     Args:
         driver: told of results.
@@ -148,6 +153,12 @@ class PackCallback(_NotPickled, ray.tune.Callback):
             self._check()
 
     @override
+    def on_trial_start(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
+        """A worker took a pack: one that was started for it, or one that was free and answered."""
+        with _on_our_side():
+            self._driver.begin(_pack_of(trial))
+
+    @override
     def on_trial_result(
         self, iteration: int, trials: list[Trial], trial: Trial, result: dict[str, Any], **info: Any
     ) -> None:
@@ -162,9 +173,12 @@ class PackCallback(_NotPickled, ray.tune.Callback):
 
     @override
     def on_trial_error(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
-        """A worker raised or died."""
+        """A worker raised or died, or could not be started."""
+        reason = reason_of(trial)
         with _on_our_side():
-            self._driver.fail(_pack_of(trial), reason_of(trial))
+            self._driver.fail(
+                _pack_of(trial), reason, PackFailure.DIED if reason in (_DIED, _SILENT) else PackFailure.RAISED
+            )
 
     @override
     def get_state(self) -> dict[str, Any] | None:
@@ -183,7 +197,7 @@ def reason_of(trial: Trial) -> str:
     text = Path(path).read_text(encoding="utf-8", errors="replace") if path and Path(path).is_file() else ""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     if not lines:
-        return "the worker ended without a word"
-    if "actor died" in text.lower() or "actor is dead" in text.lower():
-        return "the worker process died"
+        return _SILENT
+    if any(words in text for words in _DEATHS) and _AT_START not in text:
+        return _DIED
     return lines[-1][:_REASON_LENGTH]

@@ -45,8 +45,14 @@ class TwoMachines:
             "OMP_NUM_THREADS": "1",
         }
         """What everything that has to do with this cluster has in its environment."""
-        self.head = self._patiently("--head", f"--port={self._port}", "--include-dashboard=false")
-        self.second = self._patiently(f"--address={self.address}", hide=True)
+        self._started: list[subprocess.Popen[bytes]] = []
+        try:
+            self.head = self._patiently("--head", f"--port={self._port}", "--include-dashboard=false")
+            self.second = self._patiently(f"--address={self.address}", hide=True)
+        except BaseException:
+            # Interrupted: nobody has it who would remove it.
+            self.remove()
+            raise
 
     def kill(self, machine: subprocess.Popen[bytes]) -> None:
         """SIGKILL of a machine: the raylet and all its workers at once."""
@@ -59,7 +65,7 @@ class TwoMachines:
 
     def remove(self) -> None:
         """End everything, and remove the folder."""
-        for machine in (self.second, self.head):
+        for machine in reversed(self._started):
             self.kill(machine)
         shutil.rmtree(self.folder, ignore_errors=True)
 
@@ -72,7 +78,7 @@ class TwoMachines:
             mount = f'mount -t tmpfs eiann-hidden {self._hidden} && exec "$@"'
             command = ["unshare", "--mount", "sh", "-c", mount, "sh", *command]
         with (self.folder / "start.txt").open("ab") as log:
-            return subprocess.Popen(
+            machine = subprocess.Popen(
                 command,
                 env={**os.environ, **self.environment},
                 stdin=subprocess.DEVNULL,
@@ -80,6 +86,8 @@ class TwoMachines:
                 stderr=log,
                 start_new_session=True,
             )
+        self._started.append(machine)
+        return machine
 
     def _patiently(self, *options: str, hide: bool = False) -> subprocess.Popen[bytes]:
         """Ray gives its own processes half a minute; on a busy machine that may not be enough."""

@@ -61,7 +61,7 @@ def spooled(machines: TwoMachines) -> set[Path]:
 
 
 def test_a_machine_without_the_folder_dies_and_the_study_goes_on(scene: Scene, machines: TwoMachines) -> None:
-    scene.trials = 40
+    scene.trials = 100
     scene.trainer = PLACE
     scene.options = ("--gpus-per-pack", "0.5")
     # Half a GPU each: two packs at once on each machine.
@@ -74,7 +74,8 @@ def test_a_machine_without_the_folder_dies_and_the_study_goes_on(scene: Scene, m
     finally:
         process.kill()
     study = Study.open(scene.path)
-    assert not [trial for trial in study.storage.trials() if trial.user_attrs.get("attempt", 1) > 3]
+    attempts = {trial.user_attrs.get("attempt", 1) for trial in study.storage.trials()}
+    assert attempts == {1, 2}, "packs of the machine that died were computed elsewhere"
     verdict = judge(study, [])
     assert verdict.is_clean, verdict.problems
     assert "1 True" not in places(scene), "a share of a GPU lies on one GPU"

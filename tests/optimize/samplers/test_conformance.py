@@ -26,7 +26,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "nsga2": {"population_size": 4},
     "nsga3": {"population_size": 4},
     "gp": {"n_startup_trials": 4},
-    "cmaes": {"n_startup_trials": 2},
+    "cmaes": {"n_startup_trials": 6, "popsize": 4},
     "annealing": {"population_size": 4, "path_length": 2},
     "design": {"kind": "latin", "n": 64},
     "points": {},
@@ -52,9 +52,11 @@ def objectives_of(name: str) -> int:
     return 1 if name == "cmaes" else 2
 
 
-def suggester(name: str, seed: int = 5, space: SearchSpace | None = None) -> Suggester:
+def suggester(
+    name: str, seed: int = 5, space: SearchSpace | None = None, options: dict[str, Any] | None = None
+) -> Suggester:
     count = objectives_of(name)
-    checked = samplers.canonical(NamedWithOptions(name=name, options=OPTIONS[name]), count)
+    checked = samplers.canonical(NamedWithOptions(name=name, options=OPTIONS[name] | (options or {})), count)
     return Suggester(space or mixed_space(count), checked, seed)
 
 
@@ -62,14 +64,16 @@ def values_of(trial: FrozenTrial, count: int) -> list[float]:
     return [abs(math.log10(trial.params["rate"]) + 2), abs(trial.params["scale"] - 1) + trial.params["narrow"]][:count]
 
 
-def run(made: Suggester, name: str, packs: int, *, restart: bool = False) -> list[dict[str, Any]]:
+def run(
+    made: Suggester, name: str, packs: int, *, restart: bool = False, options: dict[str, Any] | None = None
+) -> list[dict[str, Any]]:
     """Pack after pack; every fifth trial fails. With ``restart`` a new suggester takes up every half pack."""
     history: dict[int, FrozenTrial] = {}
     attributes: dict[str, Any] = {}
     count = objectives_of(name)
 
     def again() -> Suggester:
-        fresh = suggester(name)
+        fresh = suggester(name, options=options)
         fresh.restore([history[number] for number in sorted(history)], attributes)
         return fresh
 
@@ -120,7 +124,7 @@ def test_restarts_between_any_two_events_change_no_point(name: str) -> None:
     assert run(suggester(name), name, packs=6) == run(suggester(name), name, packs=6, restart=True)
 
 
-@pytest.mark.parametrize("name", ["random", "nsga2", "nsga3", "annealing", "tpe"])
+@pytest.mark.parametrize("name", ["random", "nsga2", "nsga3", "annealing", "cmaes", "tpe"])
 def test_forgetting_changes_no_point(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     runs = []
     for every in (1, 3, 10**9):
@@ -129,7 +133,7 @@ def test_forgetting_changes_no_point(name: str, monkeypatch: pytest.MonkeyPatch)
     assert all(found == runs[0] for found in runs[1:])
 
 
-@pytest.mark.parametrize("name", ["random", "qmc", "nsga2", "nsga3", "annealing"])
+@pytest.mark.parametrize("name", ["random", "qmc", "nsga2", "nsga3", "annealing", "cmaes"])
 def test_a_long_study_is_not_kept_in_memory(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("optimize.study.suggest.TIDY_EVERY", 10)
     forgotten: list[int] = []
@@ -141,6 +145,16 @@ def test_a_long_study_is_not_kept_in_memory(name: str, monkeypatch: pytest.Monke
     run(suggester(name, space=space), name, packs=40)
     assert len(forgotten) > 40 * PACK - 80
     assert len(set(forgotten)) == len(forgotten)
+
+
+@pytest.mark.parametrize("option", ["with_margin", "use_separable_cma", "lr_adapt"])
+def test_each_kind_of_cmaes_does_the_same_with_choices_conditions_and_restarts(option: str) -> None:
+    options = {option: True}
+    undisturbed, restarted = (
+        run(suggester("cmaes", options=options), "cmaes", packs=7, restart=restart, options=options)
+        for restart in (False, True)
+    )
+    assert undisturbed == restarted
 
 
 @pytest.mark.parametrize("name", OPTIONS)

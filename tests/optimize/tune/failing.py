@@ -33,6 +33,14 @@ class DiesAtTwo(StubTrainer):
         return super().train(jobs)
 
 
+class CannotStart(StubTrainer):
+    """Misses something on the machine of the worker."""
+
+    def __init__(self, spec: StudySpec) -> None:
+        super().__init__(spec)
+        raise FileNotFoundError("the data set is not here")
+
+
 class ReportsProcess(StubTrainer):
     """Says in the place of the executor which process it is in."""
 

@@ -12,9 +12,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from eiann.errors import UserError
 from optimize.space import SearchSpace
 from optimize.study import Resources, Study, TrialJob
-from optimize.tune.driver import Driver, DriverStatus
+from optimize.tune.driver import Driver, DriverStatus, PackFailure
 from optimize.tune.inline import run_inline
 from optimize.tune.pack import Pack, compute
 from optimize.tune.stub import StubTrainer
@@ -35,6 +36,7 @@ class Machine:
         pack = self.driver.next_pack()
         if pack is None:
             return False
+        self.driver.begin(pack)
         self.running.append(pack)
         self.seen.append(pack)
         return True
@@ -79,13 +81,14 @@ def test_trials_of_a_failed_pack_run_alone_and_only_the_culprit_fails(make_study
 
 @pytest.mark.parametrize("deaths", [1, 2])
 def test_a_trial_outlives_two_deaths_of_its_workers(make_study: MakeStudy, deaths: int) -> None:
-    """A machine that dies may take the next worker too, if that is placed on it before its death is noticed."""
+    """Machines die for reasons of their own."""
     study = make_study(trials=1, pack=1)
     with study.driven() as (ledger, _):
         driver = Driver(ledger, 1, 1)
         pack = first = driver.next_pack()
         for _ in range(deaths):
             assert pack is not None
+            driver.begin(pack)
             driver.fail(pack, "its machine died")
             pack = driver.next_pack()
         assert pack is not None
@@ -96,6 +99,78 @@ def test_a_trial_outlives_two_deaths_of_its_workers(make_study: MakeStudy, death
     trials = study.trials()
     assert trials["attempt"].tolist() == [1 + deaths]
     assert trials["state"].tolist() == ["COMPLETE"]
+
+
+def test_a_trainer_that_raises_for_a_trial_is_asked_once_more(make_study: MakeStudy) -> None:
+    study = make_study(trials=1, pack=1)
+    with study.driven() as (ledger, _):
+        driver = Driver(ledger, 1, 1)
+        while (pack := driver.next_pack()) is not None:
+            driver.begin(pack)
+            driver.fail(pack, "trial nought is no good", PackFailure.RAISED)
+        assert driver.is_complete
+    assert study.trials()["attempt"].tolist() == [2]
+    assert study.trials()["failure"].tolist() == ["could not be computed: trial nought is no good"]
+
+
+@pytest.mark.parametrize("size", [1, 3])
+def test_workers_that_never_took_a_pack_say_nothing_about_its_trials(make_study: MakeStudy, size: int) -> None:
+    """They may all have sat idle on one machine that died."""
+    study = make_study(trials=3, pack=size)
+    with study.driven() as (ledger, _):
+        driver = Driver(ledger, 3, size)
+        begun = driver.next_pack()
+        assert begun is not None
+        driver.begin(begun)
+        driver.fail(begun, "its machine died")
+        packs = []
+        for _ in range(25):
+            pack = driver.next_pack()
+            assert pack is not None
+            packs.append([(job.number, job.attempt) for job in pack.jobs])
+            # Somebody computes, so that workers can be started.
+            driver.begin(Pack(99, ()))
+            driver.fail(pack, "nobody answers")
+        assert all(pack == packs[0] for pack in packs)
+        driver.receive(Pack(99, ()), [])
+        Machine(study, driver).run()
+    assert study.trials()["number"].tolist() == [0, 1, 2]
+    assert study.trials()["instances_ok"].gt(0).all()
+
+
+def test_machines_that_fail_at_once_do_not_end_a_run_before_the_others_have_started(make_study: MakeStudy) -> None:
+    study = make_study(trials=40, pack=1)
+    with study.driven() as (ledger, _):
+        machine = Machine(study, Driver(ledger, 40, 1))
+        slow = [machine.driver.next_pack() for _ in range(4)]
+        for _ in range(24):
+            fail_to_begin(machine.driver)
+        for pack in slow:
+            assert pack is not None
+            machine.driver.begin(pack)
+            machine.running.append(pack)
+        machine.run()
+    assert len(study.trials()) == 40
+
+
+def fail_to_begin(driver: Driver) -> None:
+    pack = driver.next_pack()
+    assert pack is not None
+    driver.fail(pack, "no such data set")
+
+
+def test_a_run_ends_where_no_worker_can_be_started(make_study: MakeStudy) -> None:
+    study = make_study(trials=6, pack=3)
+    with study.driven() as (ledger, _):
+        driver = Driver(ledger, 6, 3)
+        for _ in range(9):
+            fail_to_begin(driver)
+        with pytest.raises(UserError, match=r"no worker can be started, after 10 attempts: no such data set"):
+            fail_to_begin(driver)
+    with study.driven() as (ledger, _):
+        Machine(study, Driver(ledger, 6, 3)).run()
+    assert sorted(study.trials()["number"]) == list(range(6))
+    assert not study.trials()["failure"].fillna("").str.contains("could not be computed").any()
 
 
 def test_a_failure_after_the_results_changes_nothing(make_study: MakeStudy) -> None:
@@ -114,10 +189,12 @@ def test_what_a_worker_wrote_before_it_died_counts(make_study: MakeStudy, writte
         driver = Driver(ledger, 4, 4)
         pack = driver.next_pack()
         assert pack is not None
+        driver.begin(pack)
         study.spool.write(compute(study.spec, StubTrainer(study.spec), pack)[:written])
         driver.fail(pack, "the worker process died")
         assert driver.status.ended == written
         while (lone := driver.next_pack()) is not None:
+            driver.begin(lone)
             study.spool.write(compute(study.spec, StubTrainer(study.spec), lone))
             driver.fail(lone, "the worker process died")
         assert driver.is_complete

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import time
 from pathlib import Path
@@ -9,12 +10,14 @@ from typing import Any
 
 import pytest
 
+from eiann.errors import UserError
 from optimize.study import Resources, StudyBusyError
 from optimize.tune.cluster import Slots
 from optimize.tune.driver import DriverStatus
 from optimize.tune.inline import run_inline
 from optimize.tune.run import run_study
 from optimize.tune.stopping import StudyStopped
+from optimize.tune.stub import StubTrainer
 from tests.optimize.conftest import MakeStudy
 
 FAILING = "tests.optimize.tune.failing"
@@ -40,24 +43,59 @@ def test_a_study_on_ray_is_the_study_in_one_process(make_study: MakeStudy, ray_s
 
 
 @pytest.mark.parametrize(
-    ("trainer", "words"),
+    ("trainer", "words", "attempts"),
     [
-        pytest.param("RaisesAtTwo", "trial two is no good", marks=pytest.mark.long),
-        ("DiesAtTwo", "the worker process died"),
+        pytest.param("RaisesAtTwo", "trial two is no good", 2, marks=pytest.mark.long),
+        ("DiesAtTwo", "the worker process died", 3),
     ],
 )
 def test_a_trial_that_takes_its_worker_down_fails_alone(
-    make_study: MakeStudy, ray_slots: Slots, trainer: str, words: str
+    make_study: MakeStudy, ray_slots: Slots, trainer: str, words: str, attempts: int
 ) -> None:
     study = make_study(trials=8, pack=4, trainer=f"{FAILING}:{trainer}")
     run_study(study, ray_slots)
     trials = study.trials().set_index("number")
     assert trials.loc[2, "state"] == "FAIL"
     assert words in trials.loc[2, "failure"]
-    assert trials.loc[2, "attempt"] == 3
+    assert trials.loc[2, "attempt"] == attempts
     measured = trials["instances_ok"] + trials["instances_failed"]
     assert measured.drop(2).tolist() == [2] * 7
     assert measured[2] == 0
+
+
+def test_a_worker_that_died_idle_costs_no_trial_an_attempt(make_study: MakeStudy, ray_slots: Slots) -> None:
+    study = make_study(trials=6, pack=1, trainer=f"{FAILING}:ReportsProcess")
+    killed: set[int] = set()
+
+    def kill_the_idle(status: DriverStatus) -> None:
+        """Its result has just been recorded; the next pack will be offered to it."""
+        for path in study.folder.results.iterdir() if status.recorded and len(killed) < 3 else ():
+            result = study.spool.load(path)
+            assert result is not None
+            process = int(str(result.executor).removeprefix("process "))
+            if process not in killed:
+                killed.add(process)
+                os.kill(process, signal.SIGKILL)
+
+    run_study(study, Slots(1), watch=kill_the_idle)
+    trials = study.trials()
+    assert len(killed) == 3
+    assert trials["attempt"].tolist() == [1] * 6
+    assert not trials["failure"].fillna("").str.contains("could not be computed").any()
+
+
+def test_where_no_trainer_can_be_loaded_the_run_ends_and_the_trials_wait(
+    make_study: MakeStudy, ray_slots: Slots, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("optimize.tune.driver._FAILED_STARTS", 2)
+    monkeypatch.setattr("optimize.tune.driver._FAILED_STARTS_PER_SLOT", 1)
+    study = make_study(trials=4, pack=2, trainer=f"{FAILING}:CannotStart")
+    with pytest.raises(UserError, match=r"no worker can be started, after 2 attempts: .*the data set is not here"):
+        run_study(study, Slots(1))
+    assert set(study.trials()["state"]) == {"RUNNING"}
+    run_inline(study, StubTrainer(study.spec))
+    assert study.trials()["number"].tolist() == [0, 1, 2, 3]
+    assert not study.trials()["failure"].fillna("").str.contains("could not be computed").any()
 
 
 @pytest.mark.parametrize("number", [pytest.param(signal.SIGINT, marks=pytest.mark.long), signal.SIGTERM])

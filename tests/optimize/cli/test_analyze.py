@@ -67,7 +67,12 @@ def test_steps_around_a_trial_are_measured(tmp_path: Path, capsys: Captured) -> 
     run_inline(study)
     study.close()
     out = tmp_path / "slopes.csv"
-    assert run(["analyze", "local", str(tmp_path / "real"), "--trial", "1", "--measure", "--out", str(out)]) == 0
+    words = ["analyze", "local", str(tmp_path / "real"), "--trial", "1", "--measure", "--out", str(out)]
+    assert run([*words, "--target", "features.loss"]) == 0
+    assert set(pd.read_csv(out)["target"]) == {"features.loss"}
+    assert run([*words, "--target", "lost"]) == 2, "before anything is trained"
+    assert "did you mean" in capsys.readouterr().err
+    assert run(words) == 0
     slopes = pd.read_csv(out)
     assert set(slopes["parameter"]) == {"rate", "scale"}
     assert set(slopes["target"]) == {"features.accuracy", "features.loss"}

@@ -87,7 +87,7 @@ docs: venv
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 pages: venv
-	@for script in make_glossary make_rules make_commands make_notebooks; do $(BIN)/python docs/$$script.py || exit; done
+	@for script in make_glossary make_rules make_commands make_speed make_notebooks; do $(BIN)/python docs/$$script.py || exit; done
 
 clean:
 	rm -rf build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

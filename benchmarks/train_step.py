@@ -121,7 +121,7 @@ def measure(model: str, replica_counts: tuple[int, ...], quick: bool) -> None:
     for replicas in replica_counts:
         run = Run(config, replicas, "native")
         run.block(20, warm=True)
-        for _ in range(2 if quick or replicas >= 80 else 5):
+        for _ in range(3 if quick or replicas >= 80 else 12):
             run.block(BLOCK)
             yardstick.block(10)
         runs.append((replicas, run.best))

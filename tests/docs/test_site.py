@@ -32,8 +32,9 @@ def test_the_site_builds_without_a_warning(tmp_path: Path) -> None:
 
 
 def test_pages_made_from_code_are_up_to_date() -> None:
-    rules, commands = load("make_rules"), load("make_commands")
-    for path, content in {ROOT / "docs" / "rules.md": rules.page(), commands.PAGE: commands.page()}.items():
+    rules, commands, speed = load("make_rules"), load("make_commands"), load("make_speed")
+    pages = {ROOT / "docs" / "rules.md": rules.page(), commands.PAGE: commands.page(), speed.PAGE: speed.page()}
+    for path, content in pages.items():
         assert path.read_text(encoding="utf-8") == content, f"{path.name} is old; make it again: make pages"
 
 

@@ -24,8 +24,13 @@ def write_atomic(path: Path, text: str) -> None:
     except OSError:
         Path(temporary).unlink(missing_ok=True)
         raise
-    folder = os.open(path.parent, os.O_RDONLY)
+    sync_folder(path.parent)  # the rename itself has to reach the disk
+
+
+def sync_folder(folder: Path) -> None:
+    """Have what was made, renamed or removed in a folder reach the disk."""
+    opened = os.open(folder, os.O_RDONLY)
     try:
-        os.fsync(folder)  # the rename itself has to reach the disk
+        os.fsync(opened)
     finally:
-        os.close(folder)
+        os.close(opened)

@@ -35,6 +35,10 @@ class Jobs:
         """See `Runner.submit`."""
         return runner_for(profile, self.folder).submit(spec)
 
+    def has(self, name: str) -> bool:
+        """Whether a job of that name is on record."""
+        return name in self._records.names()
+
     def find(self, name: str) -> Job:
         """The job of that name.
 

@@ -125,7 +125,9 @@ def _say(error: ErrorDetails, model: type[Record]) -> str:
         message = error["msg"].removeprefix("Value error, ")
         # Without a key it is about several together; what the environment holds may be a password.
         quiet = not key or error["type"] == "missing" or error["loc"] == ("environment",)
-        said = "" if quiet else f"found {without_password(repr(error['input']))}; "
+        given = error["input"]
+        shown = repr(without_password(given)) if isinstance(given, str) else without_password(repr(given))
+        said = "" if quiet else f"found {shown}; "
         return f"{key}{': ' if key else ''}{said}{message[0].lower()}{message[1:]}"
     known = _fields(model, error["loc"][:-1])
     close = get_close_matches(str(error["loc"][-1]), known, n=1)

@@ -26,8 +26,12 @@ class Runner(Protocol):
     def submit(self, spec: JobSpec) -> Job:
         """Start or queue the job; it is on record when this returns, and nothing is left behind when this raises.
 
+        But for one case: where the scheduler may have taken the job and its answer was lost, the record stays, for
+        nothing may run that is not on record.
+
         Raises:
-            ClusterError: the name is taken, the resources cannot be had, or the command cannot be started.
+            ClusterError: the name is taken, the resources cannot be had, or the command cannot be started; or nobody
+                can say whether it was.
         """
         ...
 

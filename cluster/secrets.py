@@ -8,13 +8,17 @@ import stat
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
+from urllib.parse import unquote_plus
 
 from cluster.errors import ClusterError
 
 _SECRET_NAME: Final = re.compile(
     r"(^|_)(PASSWORD|PASSWD|PASSPHRASE|SECRET|TOKEN|CREDENTIALS?|PRIVATE_KEY|API_KEY)$|^PGPASSWORD$"
 )
-_PASSWORD_IN_URL: Final = re.compile(r"(?P<scheme>[A-Za-z][\w+.-]*)://(?P<user>[^/@:]*):(?P<password>[^/@]*)@")
+# A password may have a "/" or an "@" in it; too much hidden is better than too little.
+_PASSWORD_IN_URL: Final = re.compile(r"(?P<before>[A-Za-z][\w+.-]*://[^/:]*:)(?P<password>.*)(?P<behind>@)", re.DOTALL)
+_OPTION_OF_URL: Final = re.compile(r"(?P<before>[?&](?P<key>[^?&=]*)=)(?P<value>[^&]*)")
+_SECRET_OPTIONS: Final = frozenset({"password", "passwd", "sslpassword"})
 
 
 def private_text(path: Path, what: str) -> str:
@@ -60,13 +64,15 @@ def secret_names(names: Iterable[str]) -> list[str]:
 
 
 def password_in_url(url: str) -> bool:
-    """Whether a URL carries a password.
+    """Whether a URL carries a password, before its host or as an option.
 
     Example:
         >>> password_in_url("postgresql://me:secret@db/eiann"), password_in_url("postgresql://me@db:5432/eiann")
         (True, False)
+        >>> password_in_url("postgresql://me@db/eiann?password=secret")
+        True
     """
-    return _PASSWORD_IN_URL.search(url) is not None
+    return _PASSWORD_IN_URL.search(url) is not None or any(map(_is_secret, _OPTION_OF_URL.finditer(url)))
 
 
 def without_password(text: str) -> str:
@@ -76,4 +82,9 @@ def without_password(text: str) -> str:
         >>> without_password("postgresql://me:secret@db/eiann")
         'postgresql://me:***@db/eiann'
     """
-    return _PASSWORD_IN_URL.sub(r"\g<scheme>://\g<user>:***@", text)
+    hidden = _OPTION_OF_URL.sub(lambda found: f"{found['before']}***" if _is_secret(found) else found[0], text)
+    return _PASSWORD_IN_URL.sub(r"\g<before>***\g<behind>", hidden)
+
+
+def _is_secret(option: re.Match[str]) -> bool:
+    return unquote_plus(option["key"]).lower() in _SECRET_OPTIONS

@@ -65,7 +65,8 @@ class Place:
     def _refusal_of_server(self, url: str) -> str | None:
         found = _SERVER.match(url)
         if found is None:
-            return f"found {url!r}; postgresql://USER@HOST/DATABASE or journal:/PATH is right"
+            found_this = "something else" if "@" in url else repr(url)  # with a password in it, perhaps
+            return f"found {found_this}; postgresql://USER@HOST/DATABASE or journal:/PATH is right"
         if _LOOPBACK.fullmatch(found["host"]) and "host=" not in url:
             host = found["host"] or "that is left out"
             return f"the host {host} is the node that the driver happens to run on; name the host of the database"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import itertools
 import json
 import os
 import secrets
@@ -17,6 +19,8 @@ from eiann.errors import UserError
 
 TEMPORARY: Final = ".tmp"
 """Suffix of files that are being written; such a file is never read and may be removed."""
+DISK_FULL: Final = (errno.ENOSPC, errno.EDQUOT)
+"""Numbers of the errors that say so."""
 
 
 def write_bytes(path: Path, content: bytes, *, sync: bool = True, sync_folder: bool = True) -> None:
@@ -131,18 +135,29 @@ def check_can_be_made(path: Path) -> None:
     """Whether a file or folder can be made there, before the work whose result it is to hold.
 
     Raises:
-        UserError: something on the way is no folder, or nothing may be written there.
+        UserError: something on the way is no folder, or nothing can be written there.
+        OSError: the disk is full.
 
     Example:
         >>> check_can_be_made(Path(__file__) / "results")  # doctest: +ELLIPSIS
         Traceback (most recent call last):
         eiann.errors.UserError: .../files.py/results: cannot be made: .../files.py is no folder
     """
-    there = next(folder for folder in path.absolute().parents if folder.exists())
-    if not there.is_dir():
-        raise UserError(f"{path}: cannot be made: {there} is no folder")
-    if not os.access(there, os.W_OK | os.X_OK):
-        raise UserError(f"{path}: cannot be made: nothing may be written in {there}")
+    if path.absolute() == Path(path.absolute().anchor):
+        raise UserError(f"{path}: cannot be made: it is the root of all folders")
+    way = [*reversed(path.absolute().parents), path.absolute()]
+    try:
+        there, first = next(pair for pair in reversed([*itertools.pairwise(way)]) if pair[0].exists())
+        if not there.is_dir():
+            raise UserError(f"{path}: cannot be made: {there} is no folder")
+        # Tried, since permissions do not say it: the superuser has all of them, in /proc and on a read-only disk too.
+        probe = _beside(first)
+        probe.mkdir()
+        probe.rmdir()
+    except OSError as error:
+        if error.errno in DISK_FULL:
+            raise
+        raise UserError(f"{path}: cannot be made: {error.strerror or error}") from error
 
 
 def _beside(path: Path) -> Path:

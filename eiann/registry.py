@@ -38,7 +38,8 @@ class Registry(Mapping[str, T]):
         """The entry of that name; a ConfigError names the nearest one otherwise."""
         if name in self._entries:
             return self._entries[name]
-        near = difflib.get_close_matches(name, self._entries, n=1)
+        near = [known for known in self._entries if known.lower() == name.lower()]
+        near = near or difflib.get_close_matches(name, self._entries, n=1)
         hint = f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(sorted(self._entries))}"
         raise ConfigError(f"found {name!r}; no {self.kind} has that name; {hint}")
 

@@ -16,13 +16,16 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from eiann.config import NetworkConfig
+from eiann.config.compact.document import KEYS as COMPACT_KEYS
+from eiann.config.reading import NESTED_KEYS
+from eiann.config.validation import found_and_right
 from eiann.config.yaml_source import SourceMap, load_yaml
 from eiann.errors import ConfigError
 from optimize.files import write_text
 from optimize.objective import EvaluationSettings, Seeds
 from optimize.objective.settings import Dtype
 from optimize.space import SearchSpace
-from optimize.space.document import NamedWithOptions, ObjectiveSpec, RunSettings, Value
+from optimize.space.document import NamedWithOptions, ObjectiveSpec, RunSettings, SpaceDocument, Value
 from optimize.space.formula import suggest
 
 Section = TypeVar("Section", bound=BaseModel)
@@ -114,6 +117,8 @@ class NetworkFile(BaseModel):
             ConfigError: with file, line and key path of what is wrong.
         """
         raw, source = load_yaml(path)
+        if isinstance(raw, dict) and _is_space(raw):
+            raise _not_a_space(raw, source)
         if not is_exported(raw):
             return cls(network=NetworkConfig.from_yaml(path))
         assert isinstance(raw, dict)
@@ -139,6 +144,25 @@ class NetworkFile(BaseModel):
 def is_exported(raw: object) -> bool:
     """Whether the content of a YAML file is an exported network rather than a plain one or a search space."""
     return isinstance(raw, dict) and "network" in raw and not ({"parameters", "extends"} & raw.keys())
+
+
+def _is_space(raw: dict[str, Any]) -> bool:
+    """Whether a file is meant as a search space, though a key of it may be missing or misspelt."""
+    if {*COMPACT_KEYS, *NESTED_KEYS} & (raw.keys() - {"about", "extends"}):
+        return False
+    own = SpaceDocument.model_fields.keys() - {*_KEYS}
+    return bool(own & raw.keys()) or isinstance(raw.get("network"), str)
+
+
+def _not_a_space(raw: dict[str, Any], source: SourceMap) -> ConfigError:
+    """What is wrong with a space: the key that none has, or the one that it lacks, or that it is a space."""
+    known = [*SpaceDocument.model_fields, "extends"]
+    for key in raw:
+        if key not in known:
+            return source.error(f"unknown key {key!r} of a search space; {suggest(key, known)}", (key,))
+    if not {"parameters", "extends"} & raw.keys():
+        return source.error("found a search space without the key 'parameters'")
+    return source.error("found a search space; a network file would be right here")
 
 
 def exported(
@@ -170,5 +194,5 @@ def _section(model: type[Section], raw: dict[str, Any], name: str, source: Sourc
         elif first["type"] == "missing":
             message = "missing"
         else:
-            message = f"found {first['input']!r:.80}; {first['msg'][:1].lower()}{first['msg'][1:]}"
+            message = found_and_right(first)
         raise source.error(message, path) from error

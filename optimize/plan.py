@@ -16,6 +16,8 @@ from eiann.config.validation import config_error
 from eiann.config.yaml_source import load_yaml
 from eiann.errors import ConfigError, UserError
 from optimize import samplers
+from optimize.rehearsal import any_point, check_ends, try_one_step
+from optimize.results.ranking import none_best
 from optimize.space import Race, SearchSpace, Stopping
 from optimize.space.document import NamedWithOptions
 from optimize.space.formula import suggest
@@ -119,7 +121,7 @@ class Plan:
         return Resources(pack=min(pack, self.trials), cpus=self.cpus, gpus=self.gpus)
 
     def check(self, *, local: bool) -> None:
-        """Train one network for one step, so that what does not fit together is found before a study exists.
+        """Try a point, the ends of all ranges and one training step: what does not fit is found before a study exists.
 
         Args:
             local: whether it will run on this machine; then its resources are checked too.
@@ -129,8 +131,12 @@ class Plan:
         """
         if local:
             check_here(self.resources())
+        given = self.sampler.name in (samplers.POINTS, samplers.DESIGN)
+        point = any_point(self.space, given=given)
         if self.settings.get("trainer", NETWORK_TRAINER) == NETWORK_TRAINER:
-            _try_one_step(self.space, self.settings.get("executor", "auto"))
+            if not given:
+                check_ends(self.space, point)
+            try_one_step(self.space, point, self.settings.get("executor", "auto"))
 
     def create(self, name: str, studies: Path, *, storage: str | None, seed: int, slots: int) -> Study:
         """Create the study."""
@@ -220,11 +226,11 @@ def _points_of_study(path: Path, count: int | None, space: SearchSpace) -> list[
     try:
         best = study.front() if count is None else study.best(count)
         numbers = [int(number) for number in best["number"]]
+        if not numbers:
+            raise UserError(f"--points: {none_best(study.name, study.trials(), study.spec.evaluation.constraints)}")
         params = {row.number: row.params for row in study.rows()}
     finally:
         study.close()
-    if not numbers:
-        raise UserError(f"--points: study {path} has no complete trial yet")
     return [_searched(params[number], space) for number in numbers]
 
 
@@ -249,23 +255,6 @@ def _points_of_table(path: Path) -> list[Point]:
         raise UserError(f"{path}: found no column params.*; a table of trials has one for each parameter")
     rows = table[list(columns)].rename(columns=columns).to_dict("records")
     return [{str(name): value for name, value in row.items() if pd.notna(value)} for row in rows]
-
-
-def _try_one_step(space: SearchSpace, executor: str) -> None:
-    from optimize.objective import EvaluationSettings
-    from optimize.objective.evaluate import check_steps, evaluate_replicas
-
-    run = space.run
-    check_steps(run, space.data)
-    short = run.model_copy(update={"steps": 1, "epochs": 1, "val_interval": (0, -1, 1)})
-    settings = EvaluationSettings.of(space, executor=executor).model_copy(update={"run": short})
-    start = next(iter(space.starting_points.values()), None)
-    params = {} if start is None else dict(start.params)
-    if start is None:
-        from optimize.study import Suggester
-
-        params = Suggester(space, NamedWithOptions(name="random"), seed=0).propose().trial.params
-    evaluate_replicas([space.apply(params)], [space.instances[0]], settings)
 
 
 def _rule(kind: type[Rule], known: Rule | None, changes: dict[str, Any] | None, option: str) -> Rule | None:

@@ -23,7 +23,7 @@ from eiann.errors import UserError
 from optimize.files import TEMPORARY, write_text
 from optimize.objective import EvaluationSettings, InstanceOutcome, Seeds
 from optimize.objective.evaluate import check_steps, evaluate_replicas, held_out_data
-from optimize.results import write_table
+from optimize.results import none_best, write_table
 from optimize.results.best import any_trial
 from optimize.space.document import NamedWithOptions
 from optimize.study import Study
@@ -32,6 +32,8 @@ from optimize.study.spec import git_commit, installed_versions
 HELD_OUT: Final = "held_out_accuracy"
 HELD_OUT_LOSS: Final = "held_out_loss"
 FOLDER: Final = "reevaluations"
+TOP: Final = 5
+"""As many of the best trials are measured if nothing is said."""
 _RESAMPLES: Final = 10_000
 _CONFIDENCE: Final = 0.95
 _TRIALS, _INSTANCES, _PROVENANCE = "trials.parquet", "instances.parquet", "provenance.json"
@@ -144,7 +146,7 @@ def reevaluate(
     study: Study,
     *,
     fresh_seeds: int,
-    top: int = 5,
+    top: int = TOP,
     by: str | None = None,
     trials: Sequence[int] = (),
     steps: int | None = None,
@@ -158,19 +160,24 @@ def reevaluate(
     rejected by the space, count in ``failed`` and ``failed_share`` and nowhere else.
 
     Args:
-        study: with complete trials.
+        study: with complete trials within the constraints of its space.
         fresh_seeds: instances for each trial.
         top, by: the best trials, by an objective or by Pareto rank.
-        trials: numbers of trials, instead of the best.
+        trials: numbers of trials, instead of the best: then ``top`` and ``by`` are left out.
         steps, epochs: train longer or shorter than the study did.
         progress: is told finished and all training steps.
 
     Raises:
-        UserError: there is no complete trial or no such one, there are no further seeds, or too few training samples.
+        UserError: there is no complete trial within the constraints or no such one, trials are asked for by number and
+            as the best, there are no further seeds, or too few training samples.
     """
+    # Whoever leaves the number of the best out hands over what stands for it: that much cannot be told apart.
+    if trials and (top != TOP or by is not None):
+        what = f"the best {top}" if top != TOP else f"the best by {by}"
+        raise UserError(f"reevaluation: found {what} and trials by number; one of the two would be right")
     best = _chosen(study, trials) if trials else study.best(top, by)
     if best.empty:
-        raise UserError(f"study {study.name!r} has no complete trial yet")
+        raise none_best(study.name, study.trials(), study.spec.evaluation.constraints)
     spec = study.spec
     space = spec.search_space
     changes = {name: value for name, value in (("steps", steps), ("epochs", epochs)) if value is not None}

@@ -54,7 +54,7 @@ def planned_run(file: NetworkFile, options: RunOptions) -> RunSection:
     Raises:
         UserError: no data set is named anywhere, or an option is wrong.
     """
-    planned = file.run or _default_run(options)
+    planned = file.run or _default_run(options).model_copy(update={"device": file.network.training_kwargs.device})
     changes: dict[str, Any] = {}
     name = options.data or planned.data.name
     given = planned.data.options if name == planned.data.name else {}

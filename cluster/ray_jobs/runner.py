@@ -90,12 +90,20 @@ class RayRunner:
             submission_id = _new_id(spec.name)
             write_atomic(folder / _AT_CLUSTER, _AtCluster(submission_id=submission_id).model_dump_json() + "\n")
             request = job_request(self.profile, spec, submission_id, package.uri if package else None)
+            lost = ""
             try:
                 client.submit(request)
-            except RayUnreachableError:
+            except RayUnreachableError as error:
                 # The answer was lost, perhaps after the job was taken: nothing may run that is not on record.
-                if client.job(submission_id) is None:
-                    raise
+                try:
+                    known = client.job(submission_id)
+                except ClusterError:
+                    lost = str(error)
+                else:
+                    if known is None:
+                        raise
+        if lost:
+            raise ClusterError(f"{spec.name}: {lost}; the job may have been taken all the same, see: eiann status")
         return Job(spec.name, self)
 
     def jobs(self) -> list[JobStatus]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -76,16 +76,46 @@ class SlurmRunner:
             raise ClusterError(f"{spec.name}: the set-up lines of the profile are not bash: {complaint[0]}")
         with self._records.claim(spec, self.profile) as folder:
             write_atomic(folder / SCRIPT, script)
+            lost = ""
             try:
                 number = scheduler.send(folder / SCRIPT, {**self.profile.environment, **spec.environment})
+            except scheduler.NoAnswerError as error:
+                lost = str(error)
             except ClusterError as error:
                 raise ClusterError(f"{spec.name}: {error}") from None
-            try:
-                write_atomic(folder / IDS, f"{number}\n")
-            except OSError:  # nothing runs that is not on record
-                scheduler.cancel([number])
-                raise
+            else:
+                try:
+                    write_atomic(folder / IDS, f"{number}\n")
+                except OSError:  # nothing runs that is not on record
+                    scheduler.cancel([number])
+                    raise
+            # The answer was lost, perhaps after the job was taken; if that cannot be said either, the record stays.
+            if lost and self._has_no_number(spec.name):
+                raise ClusterError(f"{spec.name}: {lost}")
+        if lost and not self._ids(spec.name):
+            raise ClusterError(f"{spec.name}: {lost}; the job may have been taken all the same, see: eiann status")
         return Job(spec.name, self)
+
+    def _has_no_number(self, name: str) -> bool:
+        """Whether Slurm says that it has no such job; if it has one, its number is kept."""
+        try:
+            self._adopt([name])
+        except ClusterError:
+            return False
+        return not self._ids(name)
+
+    def _adopt(self, names: Iterable[str]) -> None:
+        """Find the numbers of jobs whose submitter was never told one, or died before it was written.
+
+        Raises:
+            ClusterError: Slurm does not answer.
+        """
+        if not (untold := [name for name in names if not self._ids(name)]):
+            return
+        numbers = scheduler.by_script()
+        for name in untold:
+            if number := numbers.get(str(self.folder / name / SCRIPT)):
+                write_atomic(self.folder / name / IDS, f"{number}\n")
 
     def jobs(self) -> list[JobStatus]:
         """Every job of this site on record, in the order of submission; Slurm is asked once, or twice."""
@@ -141,6 +171,7 @@ class SlurmRunner:
 
     def _ask(self, names: list[str]) -> _Answer:
         """Slurm's queue; and of jobs that it has forgotten and that left no word, what the accounting knows."""
+        self._adopt(names)
         numbers = self._numbers(names)
         queue = scheduler.queue()
         while (now := self._numbers(names)) != numbers:  # a job handed over to its successor in between
@@ -165,6 +196,8 @@ class SlurmRunner:
             return JobStatus(name, state, submission.submitted, started, exited.ended, exited.code, detail)
         if entry is None:
             state, reason = JobState.LOST, "Slurm no longer knows it, and it left no exit code"
+            if not number:
+                where, reason = "Slurm told no number", "it knows no such job"
         elif entry.state is JobState.DONE:  # not by its own last word
             state, reason = JobState.LOST, "it left no exit code"
         else:

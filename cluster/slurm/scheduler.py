@@ -14,6 +14,8 @@ from cluster.errors import ClusterError
 from cluster.job import JobState
 
 _SECONDS: Final = 60
+_LATE: Final = "timed out"
+"""What Slurm's commands say when the controller did not answer them in time."""
 _WORDS: Final = {
     JobState.QUEUED: "PENDING CONFIGURING REQUEUED REQUEUE_HOLD REQUEUE_FED SPECIAL_EXIT",
     JobState.RUNNING: "RUNNING COMPLETING SUSPENDED STOPPED RESIZING SIGNALING STAGE_OUT",
@@ -22,6 +24,10 @@ _WORDS: Final = {
     JobState.TIMEOUT: "TIMEOUT DEADLINE",
 }
 _STATES: Final = {word: state for state, words in _WORDS.items() for word in words.split()}
+
+
+class NoAnswerError(ClusterError):
+    """Slurm did not answer in time: what was asked for may have happened or not."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +51,7 @@ def send(script: Path, environment: Mapping[str, str]) -> int:
         environment: variables on top of ours.
 
     Raises:
+        NoAnswerError: Slurm may have taken it or not.
         ClusterError: Slurm refuses, in its words.
     """
     # Of a job in which we may be running ourselves nothing is to be inherited.
@@ -52,8 +59,26 @@ def send(script: Path, environment: Mapping[str, str]) -> int:
     own.pop("SBATCH_EXPORT", None)
     answer = _run(["sbatch", "--parsable", str(script)], {**own, **environment})
     if answer.returncode != 0:
+        if _LATE in answer.stderr:
+            raise NoAnswerError(f"Slurm does not answer: {_complaint(answer)}")
         raise ClusterError(f"Slurm refuses the job: {_complaint(answer)}")
     return int(answer.stdout.strip().partition(";")[0])
+
+
+def by_script() -> dict[str, int]:
+    """The numbers of this user's jobs that wait or run, by their batch scripts; one call.
+
+    A name would not tell them apart: jobs of other folders may have it, and a directive may change it.
+
+    Raises:
+        ClusterError: Slurm does not answer.
+    """
+    answer = _run(["squeue", "--me", "--noheader", "--format=%A|%T|%o"])
+    if answer.returncode != 0:
+        raise ClusterError(f"Slurm does not answer: {_complaint(answer)}")
+    fields = [line.split("|", 2) for line in answer.stdout.splitlines() if line.count("|") >= 2]
+    # Without those that have ended: they may be older ones of the same folder, whose record was removed.
+    return {script.strip(): int(number) for number, word, script in fields if not QueueEntry(word).state.ended}
 
 
 def queue() -> dict[int, QueueEntry]:
@@ -112,7 +137,7 @@ def _run(command: Sequence[str], environment: Mapping[str, str] | None = None) -
     except FileNotFoundError:
         raise ClusterError(f"{command[0]}: there is no such command here; Slurm's are on its login nodes") from None
     except subprocess.TimeoutExpired:
-        raise ClusterError(f"{command[0]}: no answer from Slurm within {_SECONDS} s") from None
+        raise NoAnswerError(f"{command[0]}: no answer from Slurm within {_SECONDS} s") from None
 
 
 def _complaint(answer: subprocess.CompletedProcess[str]) -> str:

@@ -81,6 +81,8 @@ def _read(data: object, root: Place, model: type[C], folder: Path | None) -> C:
     except PydanticCustomError as error:
         context = error.context or {}
         raise root.child(*context["path"]).error(str(context["message"])) from None
+    if plain is None and root.source:
+        raise root.error("the file is empty; a mapping with layers and projections would be right")
     if not isinstance(plain, dict):
         raise root.error(f"found {shorten(plain)}; a mapping with layers and projections would be right")
     if "network" in plain and set(plain) <= EXPORTED_KEYS and isinstance(plain["network"], dict):
@@ -129,7 +131,9 @@ def _check_names(data: Mapping[str, Plain], origins: Origins) -> None:
 
 def _check_name(name: str, path: KeyPath, kind: str, origins: Origins) -> None:
     if not NAME.fullmatch(name):
-        raise origins.place(path).error(f"found {name!r}; the name of a {kind} has letters and digits only")
+        raise origins.place(path).error(
+            f"found {name!r}; the name of a {kind} has letters and digits only: a-z, A-Z, 0-9"
+        )
 
 
 def _check_projections(data: Plain, layers: Plain, path: KeyPath, origins: Origins) -> None:

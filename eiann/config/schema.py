@@ -19,6 +19,7 @@ from eiann.config.values import (
     ArgumentsOrKwargs,
     Bounds,
     Count,
+    Device,
     Flag,
     Kwargs,
     KwargsOrNull,
@@ -182,8 +183,8 @@ class TrainingConfig(Section):
     """Loss function."""
     criterion_kwargs: KwargsOrNull = {}
     """Parameters of the loss function."""
-    device: Name = "cpu"
-    """Device on which the network is built where no other is named."""
+    device: Device = "cpu"
+    """Device on which the network is built where no other is named: cpu, cuda or cuda:N."""
     tau: PositiveNumber = 1
     """Time constant in steps of the dynamics, of populations that have none of their own."""
     forward_steps: PositiveCount = 1
@@ -191,7 +192,7 @@ class TrainingConfig(Section):
     backward_steps: Count = 1
     """How many of the last steps of the forward phase gradient rules look back on."""
     verbose: Flag = False
-    """Prints the projections when the network is built."""
+    """Accepted for the files of others, without effect; ``eiann train -v`` says what is built."""
     seed: NoSeed = None
     """Not part of a network: an error."""
 

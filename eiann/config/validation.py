@@ -68,10 +68,8 @@ def config_error(error: ValidationError, model: type[BaseModel], origins: Origin
 def did_you_mean(word: str, known: Iterable[str], show: Callable[[str], str] = repr) -> str:
     """``did you mean 'size'?``, or the list of what there is."""
     names = list(known)
-    near = difflib.get_close_matches(word, names, n=1, cutoff=0.6)
-    if not near:
-        lower = {name.lower(): name for name in names}
-        near = [lower[word.lower()]] if word.lower() in lower else []
+    near = [name for name in names if name.lower() == word.lower()]
+    near = near or difflib.get_close_matches(word, names, n=1, cutoff=0.6)
     return f"did you mean {show(near[0])}?" if near else f"there are: {', '.join(names)}"
 
 
@@ -86,7 +84,6 @@ def _path(details: ErrorDetails) -> KeyPath:
 
 def _message(details: ErrorDetails, model: type[BaseModel], path: KeyPath) -> str:
     kind, context = details["type"], details.get("ctx", {})
-    found = f"found {shorten(details['input'])}"
     if kind == "wrong":
         return str(context["message"])
     if kind == "value_error":
@@ -95,6 +92,13 @@ def _message(details: ErrorDetails, model: type[BaseModel], path: KeyPath) -> st
         return f"unknown key; {did_you_mean(str(path[-1]), _keys_at(model, path[:-1]))}"
     if kind == "missing":
         return "is missing"
+    return found_and_right(details)
+
+
+def found_and_right(details: ErrorDetails) -> str:
+    """What was found and what would be right, where pydantic says it of one value."""
+    kind, context = details["type"], details.get("ctx", {})
+    found = f"found {shorten(details['input'])}"
     if kind == "literal_error":
         choices = str(context["expected"])
         return f"{found}; one of these would be right: {choices}"

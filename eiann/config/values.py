@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from typing import Annotated, Any, TypeAlias
 
@@ -87,6 +88,12 @@ def _open_or_ordered(value: tuple[float | None, float | None]) -> tuple[float | 
     return value
 
 
+def _device(value: str) -> str:
+    if not re.fullmatch(DEVICE, value):
+        raise wrong(f"found {shorten(value)}; cpu, cuda or cuda:N would be right")
+    return value
+
+
 def _empty_for_null(value: object) -> object:
     return {} if value is None else value
 
@@ -102,6 +109,9 @@ Count = Annotated[int, BeforeValidator(_whole_number), Field(ge=0)]
 Flag = StrictBool
 Name = Annotated[str, Field(min_length=1)]
 """Name of something that is looked up: a rule, a constraint, an activation."""
+DEVICE = r"^(cpu|cuda(:[0-9]+)?)$"
+Device = Annotated[str, AfterValidator(_device), Field(json_schema_extra={"pattern": DEVICE})]
+"""Where tensors are."""
 Bounds = Annotated[tuple[Number | None, Number | None], BeforeValidator(_bounds), AfterValidator(_open_or_ordered)]
 Arguments: TypeAlias = tuple[Number, ...]
 """Arguments by position of an initializer."""

@@ -93,11 +93,22 @@ def parse_yaml(text: str, name: str = "<text>") -> tuple[Plain, SourceMap]:
         mark = error.problem_mark or error.context_mark
         problem = ": ".join(part for part in (error.context, error.problem) if part)
         hint = "; text that begins with * wants quotes" if "alias" in problem else ""
+        if "expected ',' or '}'" in problem:
+            hint = "; inside braces, text with brackets in it wants quotes: {E: 'init[0]'}"
+        if mark and _begins_with_tab(text, mark.line):
+            problem, hint = "found a tab", "; indent with spaces"
         place = f"{name}:{mark.line + 1}" if mark else name
         raise ConfigError(f"not valid YAML: {problem}{hint}", location=place) from None
     except yaml.YAMLError as error:
         raise ConfigError(f"not valid YAML: {str(error).splitlines()[0]}", location=name) from None
     return builder.data, SourceMap(name, builder.lines)
+
+
+def _begins_with_tab(text: str, number: int) -> bool:
+    """Whether there is a tab in front of the first word of a line, which YAML does not take for indentation."""
+    lines = text.splitlines()
+    line = lines[number] if number < len(lines) else ""
+    return "\t" in line[: len(line) - len(line.lstrip())]
 
 
 def parse_scalar(text: str) -> bool | int | float | str | None:

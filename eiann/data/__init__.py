@@ -8,7 +8,7 @@ from eiann.data.cifar10 import cifar10
 from eiann.data.dataset import Dataset, DataSets, one_hot
 from eiann.data.digits import digits
 from eiann.data.features import features
-from eiann.data.files import FOLDER_VARIABLE
+from eiann.data.files import FOLDER_VARIABLE, MissingDataError
 from eiann.data.mnist import fashion_mnist, mnist
 from eiann.data.order import sample_order
 from eiann.data.registry import load, names, option_names, register
@@ -18,6 +18,7 @@ __all__ = [
     "FOLDER_VARIABLE",
     "DataSets",
     "Dataset",
+    "MissingDataError",
     "cifar10",
     "digits",
     "fashion_mnist",

@@ -59,6 +59,9 @@ def features(*, file: Path) -> DataSets:
     else:
         raise UserError(f"{path}: found first bytes {magic.hex() or 'none'}; an HDF5 or NPZ file is needed")
     targets = {part: _numbers(arrays[part][1], f"{path}: targets of {part}") for part in _PARTS}
+    for part, array in targets.items():
+        if not np.isfinite(array).all():
+            raise UserError(f"{path}: {part}: found targets that are not finite")
     flat = [array for array in targets.values() if array.ndim == 1 and array.size]
     classes = max((int(array.max()) + 1 for array in flat), default=0)
     train, validation, test = (_part(path, part, arrays[part][0], targets[part], classes) for part in _PARTS)

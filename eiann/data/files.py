@@ -17,6 +17,10 @@ FOLDER_VARIABLE = "EIANN_DATA"
 """Environment variable that names the folder of data files."""
 
 
+class MissingDataError(UserError):
+    """The files of a data set are not on this machine, and nobody asked to download them."""
+
+
 @dataclass(frozen=True)
 class RemoteFile:
     """A published file: its name here, the addresses where it can be had (tried in order), and its SHA-256."""
@@ -47,10 +51,10 @@ def find(names: Sequence[str], places: Sequence[Path]) -> Path | None:
     return None
 
 
-def missing(dataset: str, files: str, places: Sequence[Path], hint: str = "") -> UserError:
+def missing(dataset: str, files: str, places: Sequence[Path], hint: str = "") -> MissingDataError:
     """The error for a data set whose files are not there: where it looked, and the three ways out."""
     looked = ", ".join(str(place) for place in places)
-    return UserError(
+    return MissingDataError(
         f"data set {dataset!r}: found no {files} in {looked}{hint}; put it there, or name another folder with the "
         f"option 'folder' or the environment variable {FOLDER_VARIABLE}, or give the option download=true"
     )

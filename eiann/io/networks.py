@@ -45,6 +45,8 @@ def save(network: Network, path: str | Path, history: History | None = None, *, 
         >>> again = eiann.load("runs/first")  # doctest: +SKIP
     """
     path = Path(path)
+    if path.resolve() == Path.cwd():
+        raise UserError(f"{path}: found the folder that this process is in; name one below it")
     check_free(path, overwrite=overwrite)
     try:
         with files.replacing_folder(path) as folder:

@@ -13,7 +13,7 @@ from functools import cached_property
 from typing import Literal
 
 from eiann.activations import Activation
-from eiann.constraints import CloneWeight, Constraint
+from eiann.constraints import CloneWeight, Constraint, NormalizeWeight, ReceptiveFieldMask
 from eiann.program.criteria import Criterion
 from eiann.program.optimizers import OptimizerSettings
 from eiann.rules.base import BiasRule, LearningRule, Nudging
@@ -166,6 +166,14 @@ class Projection:
         """Bounds with None for an open end."""
         return (None if self.low == float("-inf") else self.low, None if self.high == float("inf") else self.high)
 
+    @property
+    def rescaled_beyond_bounds(self) -> bool:
+        """Whether normalization can take weights out of their bounds, as it can unless these are 0 or open."""
+        constraint = self.constraint
+        masked = isinstance(constraint, ReceptiveFieldMask) and constraint.apply_weight_norm
+        normalized = masked or isinstance(constraint, NormalizeWeight)
+        return normalized and any(end not in (None, 0.0) for end in self.bounds)
+
 
 @dataclass(frozen=True)
 class Architecture:
@@ -267,7 +275,7 @@ def _projection_structure(j: Projection) -> tuple[object, ...]:
     if j.constraint is not None:
         constraint = (j.constraint.name, *(_discrete(name, value) for name, value in j.constraint))
     selects_all = not isinstance(j.rule, Nudging) or j.rule.max_pop_fraction == 1.0
-    bounded = tuple(end is not None for end in j.bounds)
+    bounded = (*(end is not None for end in j.bounds), j.rescaled_beyond_bounds)
     start = None if j.initial_clone is None else tuple(_discrete(name, value) for name, value in j.initial_clone)
     flags = (j.recurrent, j.in_forward, j.in_backward, j.dendritic)
     return (j.name, *flags, rule, selects_all, constraint, bounded, j.weight_init, start, j.convolution)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import operator
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import torch
@@ -27,7 +28,8 @@ class Network:
             bounds and other numbers may differ. Where sizes differ, parameters are padded with zeros to the largest.
         seeds: one seed per replica; it fixes that replica's initial parameters whatever the others are.
         dtype: float32 or float64.
-        device: where parameters live, ``cpu`` or ``cuda``. Initial values are drawn on the CPU.
+        device: where parameters live, ``cpu`` or ``cuda``; None for what the (first) configuration says. Initial values
+            are drawn on the CPU.
 
     Attributes:
         weights: by projection, (R, post, pre).
@@ -38,7 +40,7 @@ class Network:
 
     Raises:
         ConfigError: a configuration that could not be trained.
-        UserError: configurations of different structure, a device that is absent, no seed.
+        UserError: configurations of different structure, a device that is absent, another dtype, no seed or no number.
 
     Example:
         >>> from eiann.config import NetworkConfig
@@ -55,9 +57,9 @@ class Network:
         configs: NetworkConfig | Sequence[NetworkConfig],
         seeds: Sequence[int],
         dtype: torch.dtype = torch.float32,
-        device: str | torch.device = "cpu",
+        device: str | torch.device | None = None,
     ) -> None:
-        self.seeds = tuple(int(seed) for seed in seeds)
+        self.seeds = checked_seeds(seeds, "seeds")
         if not self.seeds:
             raise UserError("found no seed; give one seed per replica")
         self.configs = tuple([configs] * len(self.seeds) if isinstance(configs, NetworkConfig) else configs)
@@ -65,8 +67,10 @@ class Network:
             raise UserError(
                 f"found {len(self.configs)} configurations and {len(self.seeds)} seeds; give one of each per replica"
             )
+        if dtype not in (torch.float32, torch.float64):
+            raise UserError(f"dtype: found {dtype}; use torch.float32 or torch.float64")
         self.dtype = dtype
-        self.device = checked_device(device)
+        self.device = checked_device(self.configs[0].training_kwargs.device if device is None else device)
         self.architectures = _resolve_all(self.configs)
         check_memory(self.architectures, dtype)
         self.generators = [torch.Generator().manual_seed(seed) for seed in self.seeds]
@@ -82,7 +86,7 @@ class Network:
         path: str | Path,
         seeds: Sequence[int],
         dtype: torch.dtype = torch.float32,
-        device: str | torch.device = "cpu",
+        device: str | torch.device | None = None,
     ) -> Network:
         """Replicas of the network in a file."""
         return cls(NetworkConfig.from_yaml(path), seeds, dtype, device)
@@ -179,7 +183,7 @@ class Network:
         parts: list[Draws | None] = [None] * self.R
         for size in dict.fromkeys(sizes):
             members = [replica for replica in range(self.R) if sizes[replica] == size]
-            group = Network([self.configs[r] for r in members], [self.seeds[r] for r in members], self.dtype)
+            group = Network([self.configs[r] for r in members], [self.seeds[r] for r in members], self.dtype, "cpu")
             for row, replica in enumerate(members):
                 kinds = (group.weights, group.biases, group.masks)
                 parts[replica] = Draws(*({index: tensor[row] for index, tensor in kind.items()} for kind in kinds))
@@ -250,6 +254,26 @@ class Network:
         positions = torch.arange(max(units), device=self.device)
         counts = torch.tensor(units, device=self.device).unsqueeze(1)
         return (positions < counts).to(self.dtype).unsqueeze(1)
+
+
+def checked_seeds(seeds: Sequence[int], what: str) -> tuple[int, ...]:
+    """Seeds of generators, which are whole numbers of 64 bits.
+
+    Raises:
+        UserError: one is not.
+    """
+    if not isinstance(seeds, Iterable):
+        raise UserError(f"{what}: found {seeds!r}; a list of whole numbers is needed, one per replica")
+    found = []
+    for seed in seeds:
+        try:
+            number = operator.index(seed)
+        except TypeError:
+            raise UserError(f"{what}: found {seed!r}; whole numbers are needed") from None
+        if not -(2**63) <= number < 2**64:
+            raise UserError(f"{what}: found {seed}; whole numbers from -2**63 to 2**64 - 1 are needed")
+        found.append(number)
+    return tuple(found)
 
 
 def checked_device(device: str | torch.device) -> torch.device:

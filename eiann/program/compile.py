@@ -249,7 +249,7 @@ def emit_bounds(builder: ProgramBuilder, j: Projection) -> None:
     """Clamp to the bounds where there are any."""
     if j.bounds != (None, None):
         low, high = (builder.number("projection", j.index, name) for name in ("low", "high"))
-        builder.emit(ops.ClampWeight(j.index, low, high))
+        builder.emit(ops.ClampWeight(j.index, low, high, again=j.rescaled_beyond_bounds))
 
 
 def emit_constraint(builder: ProgramBuilder, j: Projection, constraint: Constraint, prefix: str = "constraint") -> None:

@@ -287,11 +287,16 @@ class ClampState(Op):
 
 @dataclass(frozen=True)
 class ClampWeight(Op):
-    """W := W clamped to [low, high]."""
+    """W := W clamped to [low, high].
+
+    ``again``: whether what satisfies the bounds need not do so at the end of the same pass, since rows are scaled after
+    it and a bound is neither 0 nor open.
+    """
 
     weight: Weight
     low: Number
     high: Number
+    again: bool = False
 
 
 @dataclass(frozen=True)

@@ -64,12 +64,12 @@ class BTSP19(Nudging):
     @property
     def sigmoid_at_zero(self) -> float:
         """c0."""
-        return 1.0 / (1.0 + math.exp(-self.beta * (0.0 - self.dep_th)))
+        return _logistic(self.beta * (0.0 - self.dep_th))
 
     @property
     def sigmoid_range(self) -> float:
         """c1 - c0."""
-        return 1.0 / (1.0 + math.exp(-self.beta * (1.0 - self.dep_th))) - self.sigmoid_at_zero
+        return _logistic(self.beta * (1.0 - self.dep_th)) - self.sigmoid_at_zero
 
     def step(self, kernel: RuleKernel) -> None:
         """Plateaus now with input now and past, past plateaus with input now."""
@@ -78,3 +78,8 @@ class BTSP19(Nudging):
     def update(self, kernel: RuleKernel) -> None:
         """Keep input and plateau for the next sample."""
         kernel.keep_traces()
+
+
+def _logistic(z: float) -> float:
+    """1 / (1 + exp(-z)), where exp(-z) may be too large for a number."""
+    return 1.0 / (1.0 + math.exp(-z)) if z > -700.0 else 0.0

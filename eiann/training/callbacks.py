@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 
@@ -53,6 +53,10 @@ class Callback:
 
     def end(self) -> None:
         """Called after the last step, and when training is cut short by an error."""
+
+    def facts(self) -> Mapping[str, Any]:
+        """What it was asked for, as plain data: a checkpoint is gone on from with the same only."""
+        return {}
 
     def state(self) -> Mapping[str, Tensor]:
         """What it keeps in memory, for a checkpoint."""

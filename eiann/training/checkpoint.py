@@ -89,7 +89,7 @@ class Run:
                 "validation data": None if validation is None else _data_fingerprint(validation),
                 "validation steps": list(val_steps),
                 "batch": list(batch),
-                "recorders": [type(callback).__name__ for callback in callbacks],
+                "recorders": [{"kind": type(callback).__name__, **callback.facts()} for callback in callbacks],
             }
         )
 

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from eiann.data import Dataset
 from eiann.executors.choose import choose_executor
+from eiann.training.checks import check_fit, check_inputs
 
 if TYPE_CHECKING:
     from eiann.network.network import Network
@@ -30,7 +31,11 @@ def activities(
     """Named values of the forward phase, chunk of samples by chunk: (rows, name -> (R, rows, units)).
 
     Names are ``activity:<population>`` for the end of the phase, ``activity:<population>@<t>`` for time step t = 1..T.
+
+    Raises:
+        UserError: the samples do not fit the input.
     """
+    check_inputs(network, inputs)
     runner, _ = choose_executor(executor, network)
     yield from runner.evaluate(network, inputs, tuple(names))
 
@@ -49,7 +54,11 @@ def evaluate(network: Network, dataset: Dataset, executor: str = "auto") -> Eval
         network: R replicas.
         dataset: inputs (n, ...), targets (n, classes).
         executor: ``auto``, ``native`` or ``torch``.
+
+    Raises:
+        UserError: inputs or classes do not fit the network.
     """
+    check_fit(network, dataset)
     outputs = predict(network, dataset.inputs, executor)
     targets = dataset.targets.to(outputs.dtype)
     loss = torch.stack([network.architecture.criterion.value(o.unsqueeze(0), targets.unsqueeze(0))[0] for o in outputs])
@@ -67,6 +76,7 @@ def equilibration_residual(
     ``tolerance``; silent populations and NaN
     add nothing. It is 0 for networks of a single time step.
     """
+    check_inputs(network, dataset.inputs, f"data {dataset.name}")
     architecture = network.architecture
     steps = architecture.forward_steps
     residual = torch.zeros(network.R)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
@@ -111,6 +111,15 @@ class Recorder(Callback):
     def end(self) -> None:
         """Have everything written."""
         self._sink.end()
+
+    def facts(self) -> Mapping[str, Any]:
+        """Kinds, populations and steps."""
+        return {
+            "what": list(self._what),
+            "populations": None if self._wanted is None else list(self._wanted),
+            "interval": list(self._interval),
+            "step_before": self._step_before,
+        }
 
     def state(self) -> Mapping[str, Tensor]:
         """What is in memory."""

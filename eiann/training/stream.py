@@ -27,6 +27,7 @@ from eiann.network.architecture import sizes_of
 from eiann.network.network import Network
 from eiann.network.replicas import chosen_replicas
 from eiann.network.resolve import resolve
+from eiann.training.checks import check_length
 from eiann.training.course import steps_per_epoch
 from eiann.training.lane import Course, Lane, ReplicaJob, Running
 from eiann.training.schedule import Interval, interval_steps
@@ -137,6 +138,7 @@ def train_stream(
     """
     if slots < 1:
         raise UserError(f"slots: found {slots}; it is at least 1")
+    check_length(steps, epochs)
     per_epoch = steps_per_epoch(dataset, steps, batch_size)
     total = per_epoch * epochs
     val_steps = interval_steps(val_interval, total) if validation is not None else ()

@@ -14,9 +14,10 @@ from eiann.data import Dataset
 from eiann.errors import UserError
 from eiann.executors.base import Session, TrainingData
 from eiann.executors.choose import choose_executor
+from eiann.network.network import checked_seeds
 from eiann.training.callbacks import Callback, Moment
 from eiann.training.checkpoint import Checkpoint, Point, Run, resume, write_checkpoint
-from eiann.training.checks import check_batches, check_fit
+from eiann.training.checks import check_batches, check_fit, check_length
 from eiann.training.course import (
     block_ends,
     dendrites,
@@ -78,8 +79,10 @@ def train(
         UserError: seeds that do not match the replicas, data that do not fit the network, an interval outside of
             training, a checkpoint of another run.
     """
+    data_seeds = checked_seeds(data_seeds, "data_seeds")
     if len(data_seeds) != network.R:
         raise UserError(f"found {len(data_seeds)} data seeds for {network.R} replicas; give one per replica")
+    check_length(steps, epochs)
     check_fit(network, dataset)
     check_batches(network, batch_size, batch_reduction)
     order = sample_orders(dataset, data_seeds, steps, epochs, batch_size)
@@ -116,6 +119,8 @@ def train(
     try:
         loop.run(total, progress)
     finally:
+        # Interrupted too, the network has what it has learned.
+        session.store()
         for callback in callbacks:
             callback.end()
     history = curves.history(order, val_steps, chosen.name, batch_size, bool(watched))
@@ -152,7 +157,6 @@ class _Loop:
                 event(stop - 1)
             if progress is not None:
                 progress(stop, total)
-        self.session.store()
 
     def validate(self, validation: Dataset | None, executor: str, watched: Sequence[str]) -> None:
         """Evaluate, and note the dendritic loss of the last sample."""

@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from optimize.analysis.unit import Floats
-from optimize.dominance import nondominated
-from optimize.results.ranking import complete_trials
+from optimize.results.ranking import complete_trials, pareto_ranks
 
 
 def ranked(trials: pd.DataFrame, objectives: Sequence[str]) -> pd.DataFrame:
@@ -43,24 +41,6 @@ def champions(trials: pd.DataFrame, objectives: Sequence[str], top: int = 5) -> 
     table = pd.concat(parts, ignore_index=True)
     measured = [name for name in table.columns if name.startswith(("objectives.", "features."))]
     return table[["role", "place", "number", "rank", "balance", *measured, "instances_ok"]]
-
-
-def pareto_ranks(costs: Floats) -> npt.NDArray[np.int64]:
-    """Rank of each point, ``(n, objectives)`` -> ``(n,)``: 1 for those that no other dominates.
-
-    Example:
-        >>> pareto_ranks(np.array([[0.0, 1.0], [1.0, 0.0], [1.0, 1.0], [2.0, 2.0]])).tolist()
-        [1, 1, 2, 3]
-    """
-    ranks = np.zeros(len(costs), dtype=np.int64)
-    left = np.arange(len(costs))
-    rank = 0
-    while len(left):
-        rank += 1
-        free = nondominated(costs[left])
-        ranks[left[free]] = rank
-        left = left[~free]
-    return ranks
 
 
 def _parts(costs: Floats) -> Floats:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Final
 
 import numpy as np
@@ -13,6 +14,8 @@ from optimize.space.document import Aggregate
 
 _RESAMPLES: Final = 4000
 _TAIL: Final = 2.5
+_BLOCK: Final = 1_000_000
+"""Numbers held at once for each step of the bootstrap: 8 MB."""
 
 
 def ranking_confidence(
@@ -51,6 +54,8 @@ def ranking_confidence(
     Raises:
         UserError: no trial has the feature on all of its instances.
     """
+    from scipy.stats import rankdata  # takes seconds to import
+
     table = instances.pivot(index="number", columns="instance", values=feature)
     table = table.astype(float).dropna()
     if table.empty:
@@ -62,15 +67,24 @@ def ranking_confidence(
     costs = everything[best]
     rng = np.random.default_rng(seed)
     picks = rng.integers(costs.shape[1], size=(resamples, costs.shape[1]))
-    drawn = costs[:, picks]
-    means = sign * drawn.mean(2)
-    again = _combined(drawn, aggregate)
-    first = again == again.min(0)
-    # Ties share the place they are tied for.
-    chance = (first / first.sum(0)).mean(1)
-    ranks = 1 + (again[:, None, :] > again[None, :, :]).sum(1)
-    low, high = np.percentile(means, [_TAIL, 100 - _TAIL], axis=1)
-    rank_low, rank_high = np.percentile(ranks, [_TAIL, 100 - _TAIL], axis=1)
+    tails = [_TAIL, 100 - _TAIL]
+    again = np.empty((len(best), resamples))
+    low, high = np.empty((2, len(best)))
+    for some in _blocks(len(best), resamples * costs.shape[1]):
+        drawn = costs[some][:, picks]
+        low[some], high[some] = np.percentile(sign * drawn.mean(2), tails, axis=1)
+        again[some] = _combined(drawn, aggregate)
+    chance = np.zeros(len(best))
+    ranks = np.empty((len(best), resamples), dtype=np.int32)
+    for some in _blocks(resamples, len(best)):
+        part = again[:, some]
+        first = part == part.min(0)
+        # Ties share the place they are tied for.
+        chance += (first / first.sum(0)).sum(1) / resamples
+        ranks[:, some] = rankdata(part, method="min", axis=0)
+    rank_low, rank_high = np.empty((2, len(best)))
+    for some in _blocks(len(best), resamples):
+        rank_low[some], rank_high[some] = np.percentile(ranks[some], tails, axis=1)
     found = pd.DataFrame(
         {
             "number": table.index.to_numpy()[best],
@@ -86,6 +100,12 @@ def ranking_confidence(
     if aggregate != "mean":
         found.insert(5, aggregate, sign * _combined(costs, aggregate))
     return found
+
+
+def _blocks(count: int, size: int) -> Iterator[slice]:
+    """Parts of ``count`` rows of ``size`` numbers, none larger than what is held at once."""
+    step = max(1, _BLOCK // max(1, size))
+    return (slice(start, start + step) for start in range(0, count, step))
 
 
 def _combined(costs: Floats, aggregate: Aggregate) -> Floats:

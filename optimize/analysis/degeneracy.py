@@ -14,50 +14,60 @@ import numpy.typing as npt
 import pandas as pd
 
 from eiann.errors import UserError
-from optimize.analysis.unit import Floats, unit_points, usable
+from optimize.analysis.unit import Floats, costs_of, unit_points, usable
 from optimize.space import Parameter
 
 TOLERANCE: Final = 0.1
 """A trial is as good as the best if it lies within this part of the way from the best to the median."""
 _LEAST: Final = 5
+_BLOCK: Final = 1_000_000
+"""Distances held at once where those of all pairs are looked through: 8 MB."""
 
 
 def degenerate_group(
-    trials: pd.DataFrame, parameters: Sequence[Parameter], target: str, *, tolerance: float | None = None
+    trials: pd.DataFrame,
+    parameters: Sequence[Parameter],
+    target: str,
+    *,
+    tolerance: float | None = None,
+    maximize: bool = False,
 ) -> pd.DataFrame:
     """The trials that are as good as the best one, and how far from it and from one another they are.
 
     Distances are root mean squares over parameters in unit coordinates: two random points of the space are about 0.41
     apart (``sqrt(1/6)``), whatever their number of parameters.
 
-    Columns: ``number``, the target, ``excess`` (over the best), ``distance`` (from the best), ``nearest`` (distance to
-    the nearest other member), ``cluster`` (0, 1, ...; see ``clusters``), ``minimum`` (whether it is a local minimum of
-    the study, see ``local_minima``). Best first.
+    Columns: ``number``, the target, ``excess`` (how much worse than the best), ``distance`` (from the best),
+    ``nearest`` (distance to the nearest other member), ``cluster`` (0, 1, ...; see ``clusters``), ``minimum`` (whether
+    it is a local minimum of the study, see ``local_minima``). Best first.
 
     Args:
         trials: a table of trials.
         parameters: searched parameters.
-        target: a column to be minimized.
+        target: a column.
         tolerance: largest excess of a member; left out, a tenth of the way from the best to the median.
+        maximize: whether more of the target is better, see ``optimize.analysis.unit.upwards``.
 
     Raises:
-        UserError: fewer than five trials have the target.
+        UserError: fewer than five complete trials have the target.
     """
     done = usable(trials, target, _LEAST, "degeneracy")
-    values = done[target].to_numpy(dtype=np.float64)
+    costs = costs_of(done, target, maximize=maximize)
     points = unit_points(done, parameters)
-    limit = TOLERANCE * float(np.median(values) - values.min()) if tolerance is None else tolerance
-    minimum = local_minima(points, values)
-    good = np.flatnonzero(values <= values.min() + limit)
-    good = good[np.argsort(values[good], kind="stable")]
+    limit = TOLERANCE * float(np.median(costs) - costs.min()) if tolerance is None else tolerance
+    minimum = local_minima(points, costs)
+    good = np.flatnonzero(costs <= costs.min() + limit)
+    good = good[np.argsort(costs[good], kind="stable")]
     apart = distances(points[good])
-    others = np.where(np.eye(len(good), dtype=np.bool_), np.inf, apart)
-    nearest = others.min(1) if len(good) > 1 else np.array([np.nan])
+    # In place: for a large group a second table of all pairs would be too much.
+    np.fill_diagonal(apart, np.inf)
+    nearest = apart.min(1) if len(good) > 1 else np.array([np.nan])
+    np.fill_diagonal(apart, 0.0)
     return pd.DataFrame(
         {
             "number": done["number"].to_numpy()[good],
-            target: values[good],
-            "excess": values[good] - values.min(),
+            target: done[target].to_numpy(dtype=np.float64)[good],
+            "excess": costs[good] - costs.min(),
             "distance": apart[0],
             "nearest": nearest,
             "cluster": clusters(apart),
@@ -71,16 +81,24 @@ def distance_and_error(trials: pd.DataFrame, parameters: Sequence[Parameter], ta
 
     Columns: ``number``, the target, ``distance`` (root mean square over parameters in unit coordinates), ``minimum``
     (whether no near trial is better). Nearest first.
+
+    Args:
+        trials: a table of trials.
+        parameters: searched parameters.
+        target: a column to be minimized.
+
+    Raises:
+        UserError: fewer than five complete trials have the target.
     """
     done = usable(trials, target, _LEAST, "degeneracy")
     values = done[target].to_numpy(dtype=np.float64)
     points = unit_points(done, parameters)
-    far = distances(points)[int(values.argmin())]
+    best = points[int(values.argmin())]
     table = pd.DataFrame(
         {
             "number": done["number"].to_numpy(),
             target: values,
-            "distance": far,
+            "distance": np.sqrt(((points - best) ** 2).mean(1)),
             "minimum": local_minima(points, values),
         }
     )
@@ -94,11 +112,19 @@ def distances(points: Floats) -> Floats:
         >>> distances(np.array([[0.0, 0.0], [1.0, 1.0]])).tolist()
         [[0.0, 1.0], [1.0, 0.0]]
     """
-    squares = (points**2).sum(1)
-    gram = squares[:, None] + squares[None, :] - 2 * points @ points.T
-    np.fill_diagonal(gram, 0.0)
-    root: Floats = np.sqrt(np.clip(gram, 0.0, None) / points.shape[1])
-    return root
+    apart = _squares(points, points)
+    np.fill_diagonal(apart, 0.0)
+    apart /= points.shape[1]
+    return np.sqrt(apart, out=apart)
+
+
+def _squares(some: Floats, points: Floats) -> Floats:
+    """Squared distances of ``some`` of the points ``(k, d)`` to all of them ``(n, d)``: ``(k, n)``."""
+    found: Floats = some @ points.T
+    found *= -2
+    found += (some**2).sum(1)[:, None] + (points**2).sum(1)
+    # Rounding can leave less than nothing between equal points.
+    return np.maximum(found, 0.0, out=found)
 
 
 def clusters(apart: Floats) -> npt.NDArray[np.int64]:
@@ -134,6 +160,8 @@ def clusters(apart: Floats) -> npt.NDArray[np.int64]:
 def local_minima(points: Floats, values: Floats, neighbours: int | None = None) -> npt.NDArray[np.bool_]:
     """Which points are better than all of their nearest neighbours.
 
+    Of several that are equally near, the first ones count.
+
     Args:
         points: ``(n, d)``.
         values: ``(n,)``, minimized.
@@ -142,8 +170,18 @@ def local_minima(points: Floats, values: Floats, neighbours: int | None = None) 
     count, dimensions = points.shape
     wanted = neighbours or max(5, dimensions + 1)
     near = min(wanted, max(1, count // 4))
-    order = np.argsort(distances(points) + np.diag(np.full(count, np.inf)), axis=1, kind="stable")[:, :near]
-    return np.asarray((values[:, None] < values[order]).all(1))
+    found = np.zeros(count, dtype=np.bool_)
+    size = max(1, _BLOCK // max(1, count))
+    for start in range(0, count, size):
+        rows = np.arange(start, min(start + size, count))
+        apart = _squares(points[rows], points)
+        apart[np.arange(len(rows)), rows] = np.inf
+        limit = np.partition(apart, near - 1, axis=1)[:, near - 1 : near]
+        inside = apart < limit
+        at = apart == limit
+        inside |= at & (at.cumsum(1) <= near - inside.sum(1, keepdims=True))
+        found[rows] = values[rows] < np.where(inside, values, np.inf).min(1)
+    return found
 
 
 def summary(group: pd.DataFrame) -> str:

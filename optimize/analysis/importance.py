@@ -13,7 +13,7 @@ from optuna.distributions import FloatDistribution
 from optuna.importance import BaseImportanceEvaluator, FanovaImportanceEvaluator, PedAnovaImportanceEvaluator
 from optuna.trial import FrozenTrial, TrialState
 
-from optimize.analysis.unit import Floats, unit_points, usable
+from optimize.analysis.unit import Floats, costs_of, unit_points, usable
 from optimize.space import Parameter
 
 Method = Literal["fanova", "pedanova"]
@@ -30,6 +30,7 @@ def parameter_importance(
     target: str,
     *,
     method: Method = "fanova",
+    maximize: bool = False,
     resamples: int = 20,
     seed: int = 0,
 ) -> pd.DataFrame:
@@ -51,16 +52,17 @@ def parameter_importance(
     Args:
         trials: a table of trials.
         parameters: searched parameters.
-        target: a column such as ``objectives.accuracy``; lower is better for ``pedanova``.
+        target: a column such as ``objectives.accuracy``.
         method: of estimation.
+        maximize: whether more of the target is better, see ``optimize.analysis.unit.upwards``; ``pedanova`` asks.
         resamples: bootstrap resamples.
         seed: of resampling and forests.
 
     Raises:
-        UserError: fewer than 10 trials have the target.
+        UserError: fewer than 10 complete trials have the target.
     """
     done = usable(trials, target, LEAST, "importance")
-    points, values = unit_points(done, parameters), done[target].to_numpy(dtype=np.float64)
+    points, values = unit_points(done, parameters), costs_of(done, target, maximize=maximize)
     names = [parameter.name for parameter in parameters]
     rng = np.random.default_rng(seed)
     whole = _estimate(names, points, values, method, seed)

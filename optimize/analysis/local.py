@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from eiann.errors import UserError
-from optimize.analysis.unit import Floats, from_unit, to_unit, unit_points
+from optimize.analysis.unit import Floats, from_unit, to_unit, trials_with, unit_points
 from optimize.space import Parameter
 from optimize.space.document import Value
 
@@ -41,25 +41,26 @@ def local_slopes(
     Args:
         trials: a table of trials.
         parameters: searched parameters.
-        number: of the trial in the middle.
+        number: of the trial in the middle, a complete one.
         targets: columns.
         neighbours: how many of the nearest trials are used; left out, five for each parameter, at least 20.
         resamples: of the bootstrap.
         seed: of the bootstrap.
 
     Raises:
-        UserError: the trial is not there, or has too few neighbours.
+        UserError: the trial is not there or not complete, or has too few neighbours.
     """
     middle = trials[trials["number"] == number]
     if middle.empty:
         raise UserError(f"local sensitivity: there is no trial {number}")
     rows = []
     for target in targets:
-        done = trials[np.isfinite(trials[target].astype(float))]
+        done = trials_with(trials, target)
         around = done[done["number"] != number]
         if len(around) < 10 or number not in set(done["number"]):
             raise UserError(
-                f"local sensitivity: trial {number} and 10 others need {target}; found {len(around)} others"
+                f"local sensitivity: trial {number} and 10 others must be complete with {target}; found "
+                f"{len(around)} others"
             )
         away = unit_points(around, parameters) - unit_points(middle, parameters)
         values = around[target].to_numpy(dtype=np.float64)

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from eiann.errors import UserError
-from optimize.analysis.unit import Floats, from_unit, unit_points, usable
+from optimize.analysis.unit import Floats, unit_points, usable
 from optimize.space import Parameter
 
 Method = Literal["delta", "pawn", "rbd-fast"]
@@ -21,6 +21,9 @@ METHODS: Final[tuple[Method, ...]] = ("delta", "pawn", "rbd-fast")
 LEAST: Final = 30
 DESIGN: Final = "design"
 """Column of a designed table: the row's place in the design."""
+_MAKE_ONE: Final = "Make one with: eiann analyze design STUDY --out design.csv"
+_SAME: Final = 1e-6
+"""Difference in unit coordinates that a value may take on its way through a table of text."""
 
 
 def global_sensitivity(
@@ -63,7 +66,8 @@ def global_sensitivity(
 def sobol_design(parameters: Sequence[Parameter], samples: int, *, seed: int = 0) -> pd.DataFrame:
     """Points to try for ``sobol_indices``: a table with columns ``params.*``, as ``eiann optimize --points`` reads it.
 
-    ``samples * (parameters + 2)`` rows, in Saltelli's order. Whole numbers and choices are rounded to the nearest.
+    ``samples * (parameters + 2)`` rows, in Saltelli's order. Every whole number and every choice has an equal part of
+    its dimension, as in a study of ``--sampler design``: rounding would give those at the ends half as many points.
 
     Literature: Saltelli et al. (2010), "Variance based sensitivity analysis of model output".
 
@@ -77,16 +81,18 @@ def sobol_design(parameters: Sequence[Parameter], samples: int, *, seed: int = 0
     """
     from SALib.sample import sobol
 
+    from optimize.samplers.qmc import place
+    from optimize.study.suggest import distribution
+
     if samples < 2 or samples & (samples - 1):
         raise UserError(f"found {samples} samples; a Sobol design has a power of two, such as 64 or 128")
     for parameter in parameters:
         if parameter.when:
             raise UserError(f"sobol: {parameter.name!r} exists for some choices only; a designed table needs all")
     rows = sobol.sample(problem(parameters), samples, calc_second_order=False, seed=seed)
-    columns = {
-        f"params.{parameter.name}": [from_unit(float(place), parameter) for place in column]
-        for parameter, column in zip(parameters, rows.T, strict=True)
-    }
+    space = {parameter.name: distribution(parameter) for parameter in parameters}
+    points = [place(row, space) for row in rows]
+    columns = {f"params.{name}": [point[name] for point in points] for name in space}
     return pd.DataFrame({DESIGN: range(len(rows)), **columns})
 
 
@@ -102,7 +108,7 @@ def sobol_indices(
     first. The interval is 95 % of a bootstrap.
 
     Raises:
-        UserError: the number of trials is none of such a design, or more than a tenth has no target.
+        UserError: the trials are no such design in its order, or more than a tenth has no target.
     """
     from SALib.analyze import sobol
 
@@ -112,10 +118,11 @@ def sobol_indices(
     if not samples or len(ordered) % size or samples & (samples - 1):
         raise UserError(
             f"sobol: found {len(ordered)} trials of {len(parameters)} parameters; a design has {size} times a power of "
-            "two. Make one with: eiann analyze design STUDY --out design.csv"
+            f"two. {_MAKE_ONE}"
         )
+    _check_design(ordered, parameters)
     values = ordered[target].to_numpy(dtype=np.float64)
-    known = np.isfinite(values)
+    known = np.isfinite(values) & (ordered["state"] == "COMPLETE").to_numpy()
     if known.mean() < 0.9:
         raise UserError(
             f"sobol: {int((~known).sum())} of {len(values)} trials have no {target}; a tenth may be missing"
@@ -140,6 +147,27 @@ def sobol_indices(
         }
     )
     return table.sort_values(["total", "parameter"], ascending=[False, True]).reset_index(drop=True)
+
+
+def _check_design(ordered: pd.DataFrame, parameters: Sequence[Parameter]) -> None:
+    """Refuse trials that only happen to be as many as a design: their indices would look like indices.
+
+    A design repeats one point, then that point with one parameter after the other taken from a second one, then the
+    second point.
+    """
+    count = len(parameters)
+    blocks = unit_points(ordered, parameters).reshape(-1, count + 2, count)
+    expected = np.repeat(blocks[:, :1], count, axis=1)
+    each = np.arange(count)
+    expected[:, each, each] = blocks[:, -1]
+    wrong = (np.abs(blocks[:, 1:-1] - expected) > _SAME).any(2)
+    if wrong.any():
+        block, j = (int(place[0]) for place in np.nonzero(wrong))
+        numbers = ordered["number"].to_numpy().reshape(-1, count + 2)[block]
+        raise UserError(
+            f"sobol: the trials are no design in its order: trial {numbers[j + 1]} is not trial {numbers[0]} with "
+            f"{parameters[j].name!r} of trial {numbers[-1]}. {_MAKE_ONE}"
+        )
 
 
 def problem(parameters: Sequence[Parameter]) -> dict[str, Any]:

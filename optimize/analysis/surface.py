@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from eiann.errors import UserError
-from optimize.analysis.unit import Floats, from_unit, unit_columns, unit_points, usable
+from optimize.analysis.unit import Floats, costs_of, from_unit, unit_columns, unit_points, usable
 from optimize.space import Parameter
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ _TREES: Final = 200
 
 
 def slices(trials: pd.DataFrame, parameters: Sequence[Parameter], target: str) -> pd.DataFrame:
-    """Every trial seen along every parameter, one row for each pair.
+    """Every complete trial seen along every parameter, one row for each pair.
 
     Columns: ``number, parameter, value, unit`` (place between the bounds), and the target.
     """
@@ -59,7 +59,7 @@ def contours(
     approximation".
 
     Raises:
-        UserError: fewer than 10 trials have the target, or both parameters are the same.
+        UserError: fewer than 10 complete trials have the target, or both parameters are the same.
     """
     first, second = pair
     if first.name == second.name:
@@ -88,17 +88,29 @@ def contours(
     )
 
 
-def parallel_coordinates(trials: pd.DataFrame, parameters: Sequence[Parameter], target: str) -> pd.DataFrame:
-    """Every trial as a line over all parameters, best first.
+def parallel_coordinates(
+    trials: pd.DataFrame, parameters: Sequence[Parameter], target: str, *, maximize: bool = False
+) -> pd.DataFrame:
+    """Every complete trial as a line over all parameters, best first.
 
     Columns: ``number``, the target, its ``quantile`` among all (0 is best), and every parameter in unit coordinates.
+
+    Args:
+        trials: a table of trials.
+        parameters: searched parameters.
+        target: a column.
+        maximize: whether more of the target is better, see ``optimize.analysis.unit.upwards``.
+
+    Raises:
+        UserError: no complete trial has the target.
     """
     done = usable(trials, target, 1, "parallel coordinates")
-    values = done[target].astype(float)
+    places = pd.Series(costs_of(done, target, maximize=maximize), index=done.index).rank(pct=True)
     table = pd.DataFrame(
-        {"number": done["number"], target: values, "quantile": values.rank(pct=True) - 1 / len(values)}
+        {"number": done["number"], target: done[target].astype(float), "quantile": places - 1 / len(done)}
     )
-    return table.join(unit_columns(done, parameters)).sort_values([target, "number"]).reset_index(drop=True)
+    ordered = table.join(unit_columns(done, parameters)).sort_values([target, "number"], ascending=[not maximize, True])
+    return ordered.reset_index(drop=True)
 
 
 def surrogate(points: Floats, values: Floats, seed: int = 0) -> ExtraTreesRegressor:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
 from eiann.errors import UserError
+from optimize.objective.aggregate import maximized
+from optimize.results.ranking import complete_trials
 from optimize.space import Parameter
-from optimize.space.document import Value
+from optimize.space.document import ObjectiveSpec, Value
 from optimize.space.formula import suggest
 
 Floats = npt.NDArray[np.float64]
@@ -103,15 +105,46 @@ def target_column(trials: pd.DataFrame, target: str | None, objectives: Sequence
     raise UserError(f"found {name!r}, no objective and no feature; {suggest(name, known)}")
 
 
+def upwards(column: str, objectives: Mapping[str, ObjectiveSpec]) -> bool:
+    """Whether more is better in the column of a target: never of an objective, which is minimized as it stands.
+
+    Args:
+        column: from ``target_column``.
+        objectives: of the study; of a feature that is none of them, more is better where it is an accuracy.
+
+    Example:
+        >>> upwards("features.accuracy", {}), upwards("objectives.accuracy", {}), upwards("features.loss", {})
+        (True, False, False)
+    """
+    kind, _, name = column.partition(".")
+    return kind == "features" and maximized(name, objectives.get(name, ObjectiveSpec()))
+
+
+def costs_of(trials: pd.DataFrame, column: str, *, maximize: bool) -> Floats:
+    """A column of numbers such that lower is better: negated where more of it is better."""
+    values = trials[column].to_numpy(dtype=np.float64)
+    return -values if maximize else values
+
+
+def trials_with(trials: pd.DataFrame, column: str) -> pd.DataFrame:
+    """The complete trials that have a finite number in a column.
+
+    A trial that failed or was stopped early may have features too, of the instances or of the steps that it had; they
+    are no measure of its parameters.
+    """
+    done = complete_trials(trials)
+    return done[np.isfinite(done[column].astype(float))]
+
+
 def usable(trials: pd.DataFrame, column: str, least: int, what: str) -> pd.DataFrame:
-    """The trials that have a finite number in a column.
+    """The complete trials that have a finite number in a column.
 
     Raises:
         UserError: they are fewer than ``least``.
     """
-    found = trials[np.isfinite(trials[column].astype(float))]
+    found = trials_with(trials, column)
     if len(found) < least:
-        raise UserError(f"{what}: found {len(found)} trials with {column}; at least {least} are needed")
+        raise UserError(f"{what}: found {len(found)} complete trials with {column}; at least {least} are needed")
     return found
 
 

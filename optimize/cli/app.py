@@ -6,10 +6,12 @@ import errno
 import sys
 from collections.abc import Sequence
 from importlib import metadata
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 import typer
+from typer.core import TyperGroup
 from typer.exceptions import TyperException
+from typing_extensions import override
 
 from optimize.cli import again, analyze, check, jobs, look, moving, report, search, spaces, train
 
@@ -20,8 +22,25 @@ FAILED: Final = 1
 
 _DISK_FULL: Final = (errno.ENOSPC, errno.EDQUOT)
 
+
+class _StoppedError(Exception):
+    """Ctrl-C; what it says is what became of the command."""
+
+
+class _Commands(TyperGroup):
+    """All commands. Typer makes of Ctrl-C an exit code without a word, which a search has for its own orderly end."""
+
+    @override
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt as stop:
+            raise _StoppedError(*stop.args) from None
+
+
 app = typer.Typer(
     name="eiann",
+    cls=_Commands,
     help="Build and train networks of excitatory and inhibitory populations, and search their hyperparameters.",
     epilog="Start with: eiann spaces, then: eiann optimize spiral/dale_backprop --trials 60",
     no_args_is_help=True,
@@ -61,17 +80,20 @@ def run(arguments: Sequence[str]) -> int:
         return _complain(_text_of(error), WRONG_INPUT)
     except _wrong_input() as error:
         return _complain(str(error), WRONG_INPUT)
-    except (KeyboardInterrupt, typer.Abort):
-        return _complain("stopped", STOPPED)
+    except (KeyboardInterrupt, typer.Abort, _StoppedError) as stop:
+        sys.stderr.write("; ".join(filter(None, ("stopped", str(stop)))) + "\n")
+        return STOPPED
     except BrokenPipeError:
         # The reader, such as head, has seen enough.
         sys.stderr.close()
         return OK
     except OSError as error:
-        if error.errno not in _DISK_FULL:
+        if error.errno in _DISK_FULL:
+            where, advice = error.filename or "the disk", "make room, then run it again or go on with eiann resume"
+            return _complain(f"{where}: {error.strerror}; {advice}", FAILED)
+        if error.filename is None:
             raise
-        where = error.filename or "the disk"
-        return _complain(f"{where}: {error.strerror}; make room, then run it again or go on with eiann resume", FAILED)
+        return _complain(f"{error.filename}: {error.strerror or error}", WRONG_INPUT)
     return code if isinstance(code, int) else OK
 
 

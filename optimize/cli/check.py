@@ -24,6 +24,8 @@ def check(
     file: Annotated[str, typer.Argument(help="A network, search space or cluster profile; or a space's name.")],
 ) -> None:
     """Validate a file and print what it would build."""
+    from eiann.config.compact.document import KEYS as COMPACT_KEYS
+    from eiann.config.reading import NESTED_KEYS
     from eiann.config.yaml_source import load_yaml
     from optimize.cli.show import console
     from optimize.space import SearchSpace
@@ -39,7 +41,7 @@ def check(
         import cluster
 
         _show_profile(cluster.load_profile(path), path, out)
-    elif {"parameters", "extends"} & keys:
+    elif "parameters" in keys or ("extends" in keys and not {*COMPACT_KEYS, *NESTED_KEYS} & keys):
         _show_space(SearchSpace.load(path), out)
     else:
         from optimize.export import NetworkFile
@@ -71,8 +73,9 @@ def _lines(value: object) -> object:
 
 
 def _show_space(space: SearchSpace, out: Console) -> None:
-    from eiann.data import option_names
+    from eiann.data import MissingDataError, option_names
     from optimize.cli.show import grid
+    from optimize.plan import Plan
 
     option_names(space.data.name)  # a data set that does not exist is refused; it is not loaded
     out.print(f"search space {space.name}: {space.document.title}", markup=False)
@@ -93,6 +96,10 @@ def _show_space(space: SearchSpace, out: Console) -> None:
         f"points: {', '.join(space.starting_points) or 'none'}",
         markup=False,
     )
+    try:
+        Plan.make(space).check(local=False)
+    except MissingDataError as missing:
+        out.print(f"not tried: {missing}", markup=False)
 
 
 def _show_network(file: NetworkFile, path: Path, out: Console) -> None:

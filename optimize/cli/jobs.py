@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from optimize.cli.luggage import in_two_words
 from optimize.cli.options import STUDIES, StudiesOption
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ def submit(
     import cluster
 
     profile = cluster.load_profile(to)
-    submission = _Submission.of(what, name, studies, profile, context.args)
+    submission = _Submission.of(what, name, studies, profile, in_two_words(context.args))
     checked = submission.check(forecast=dry_run)
     folder = submission.studies / _JOBS
     if dry_run:
@@ -81,7 +82,7 @@ def job_rows(studies: Path, name: str | None = None) -> list[tuple[object, ...]]
     import cluster
 
     jobs = cluster.Jobs(studies / _JOBS)
-    if name is not None and not (jobs.folder / name).is_dir():
+    if name is not None and not jobs.has(name):
         return []
     found = jobs.all() if name is None else [jobs.find(name).status()]
     return [(status.name, status.state, f"{status.submitted:%Y-%m-%d %H:%M}", status.detail) for status in found]
@@ -172,7 +173,6 @@ class _Submission:
 
         from optimize.cli.app import app
 
-        self._check_storage()
         command, *rest = self.local or self.arguments
         addressed = [] if self.profile.ray_address is None else ["--address", self.profile.ray_address]
         root = get_command(app)
@@ -182,6 +182,10 @@ class _Submission:
             found.make_context(command, [*rest, *addressed], parent=None) as context,
             redirect_stdout(io.StringIO()) as shown,
         ):
+            if not self.goes_on:
+                # The profile's is part of the job's command line, but not of this one where studies lie elsewhere.
+                given = context.params["storage"]
+                self._check_storage(self.profile.storage if given is None else given)
             if self.goes_on and forecast:
                 self._show_what_is_left(context.params["trials"])
             elif not self.goes_on and (forecast or self.profile.remote_studies is None):
@@ -207,13 +211,14 @@ class _Submission:
 
         show_forecast_of_study(Study.open(self.arguments[1]), console(), trials=trials)
 
-    def _check_storage(self) -> None:
-        """Refuse a storage that the driver would lose or not reach there."""
+    def _check_storage(self, url: str | None) -> None:
+        """Refuse a storage with a password, and one that the driver would lose or not reach there."""
         from eiann.errors import UserError
+        from optimize.study.opening import check_url
 
-        given = [self.arguments[i + 1] for i, word in enumerate(self.arguments[:-1]) if word == "--storage"]
-        lie = PurePosixPath(self.profile.remote_studies or self.studies)
-        if not self.goes_on and (refusal := self.profile.place.refusal(given[-1] if given else None, lie)):
+        if url is not None:
+            check_url(url)
+        if refusal := self.profile.place.refusal(url, PurePosixPath(self.profile.remote_studies or self.studies)):
             raise UserError(f"storage: {refusal}")
 
 
@@ -222,7 +227,7 @@ def _make_room(submission: _Submission, jobs: Jobs) -> None:
 
     A job may have ended before it made a study: a line of the set-up failed, or it was cancelled in the queue.
     """
-    if not (jobs.folder / submission.name).is_dir():
+    if not jobs.has(submission.name):
         return
     job = jobs.find(submission.name)
     status = job.status()

@@ -92,14 +92,19 @@ def best(
     from optimize.cli.show import console
     from optimize.files import check_can_be_made
     from optimize.results.best import export_trial
+    from optimize.results.ranking import none_best
     from optimize.study import Study
 
     if export is not None:
+        if export.is_dir():
+            raise UserError(f"{export}: is a folder; the name of a file would be right, such as {export / 'best.yaml'}")
+        if not export.parent.is_dir():
+            raise UserError(f"{export}: there is no folder {export.parent}")
         check_can_be_made(export)
     opened = Study.open(study_path(study, studies))
     chosen = opened.best(top, by)
     if chosen.empty:
-        raise UserError(f"study {opened.name!r} has no complete trial yet")
+        raise none_best(opened.name, opened.trials(), opened.spec.evaluation.constraints)
     out = console()
     out.print(best_table(chosen, opened))
     if params:

@@ -7,6 +7,20 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 
+def in_two_words(arguments: Sequence[str]) -> list[str]:
+    """A command line in which no option has its value in the same word: whoever looks for one finds it.
+
+    Example:
+        >>> in_two_words(["--points=x0", "--pack", "4", "--sampler-option=noise=0.1"])
+        ['--points', 'x0', '--pack', '4', '--sampler-option', 'noise=0.1']
+    """
+    words: list[str] = []
+    for word in arguments:
+        option, equals, value = word.partition("=")
+        words += [option, value] if equals and option.startswith("--") else [word]
+    return words
+
+
 @dataclass
 class Luggage:
     """Files that travel with a job.
@@ -34,6 +48,9 @@ class Luggage:
 
     def options(self, further: Sequence[str]) -> list[str]:
         """Options of ``eiann optimize``, with files of given points in the place where the job finds them.
+
+        Args:
+            further: the options, `in_two_words`.
 
         Raises:
             UserError: a table of points that is no text.

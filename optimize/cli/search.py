@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
 
     from optimize.plan import Plan
+    from optimize.space.document import NamedWithOptions
     from optimize.study import Resources, Study
     from optimize.tune.cluster import Slots
     from optimize.tune.stopping import Stop
@@ -91,30 +92,13 @@ def optimize(
 
     Exit codes: 0 the budget is reached; 85 more to do, after SIGUSR1 or --stop-after; 130, 143 after SIGINT, SIGTERM.
     """
-    from eiann.errors import UserError
     from optimize.cli.forecast import show_forecast_of_plan
     from optimize.cli.show import console
     from optimize.plan import Plan
-    from optimize.space import SearchSpace
     from optimize.space.document import NamedWithOptions
     from optimize.study import Study, check_free
     from optimize.study.opening import check_storage
 
-    if go_on and name is not None and (studies / name / "spec.yaml").is_file():
-        found = Study.open(studies / name)
-        if found.spec.search_space.searched != SearchSpace.load(space).searched:
-            raise UserError(f"{found.folder.path}: is a study of other parameters; choose another --name")
-        resume(
-            str(found.folder.path),
-            trials=max(trials or 0, found.budget),  # one that was raised meanwhile stays
-            pack=pack,
-            cpus_per_pack=cpus_per_pack,
-            gpus_per_pack=gpus_per_pack,
-            address=address,
-            grace_seconds=grace_seconds,
-            stop_after=stop_after,
-        )
-        return
     options = key_values(sampler_option or (), "--sampler-option")
     plan = Plan.make(
         space,
@@ -132,6 +116,24 @@ def optimize(
         stopping=key_values(stopping or (), "--stopping"),
         race=key_values(race or (), "--race"),
     )
+    if go_on and name is not None and (studies / name / "spec.yaml").is_file():
+        found = Study.open(studies / name)
+        given = {
+            "--sampler": sampler or options, "--instances": instances, "--steps": steps, "--stopping": stopping,
+            "--race": race, "--executor": executor, "--seed": seed,
+        }  # fmt: skip
+        _check_same(found, plan, seed, [option for option, value in given.items() if value])
+        resume(
+            str(found.folder.path),
+            trials=max(trials or 0, found.budget),  # one that was raised meanwhile stays
+            pack=pack,
+            cpus_per_pack=cpus_per_pack,
+            gpus_per_pack=gpus_per_pack,
+            address=address,
+            grace_seconds=grace_seconds,
+            stop_after=stop_after,
+        )
+        return
     chosen = name or fitting_name(studies, plan.space.name.rpartition("/")[2])
     check_free(studies, chosen)
     if storage is not None:
@@ -153,6 +155,35 @@ def optimize(
         _run(study, slots, stop)
 
 
+def _check_same(study: Study, plan: Plan, seed: int, given: Iterable[str]) -> None:
+    """Whether a study that is to go on is what the user asks for, as far as the user does.
+
+    Raises:
+        UserError: it is not.
+    """
+    from eiann.errors import UserError
+
+    spec, space = study.spec, study.spec.search_space
+    if space.searched != plan.space.searched:
+        raise UserError(f"{study.folder.path}: is a study of other parameters; choose another --name")
+    asked = {
+        "--sampler": (_sampler_words(plan.sampler), _sampler_words(spec.sampler)),
+        "--instances": (len(plan.space.instances), len(space.instances)),
+        "--steps": (plan.space.run.steps, space.run.steps),
+        "--stopping": (_words(plan.space.document.stopping), _words(space.document.stopping)),
+        "--race": (_words(plan.space.document.race), _words(space.document.race)),
+        "--executor": (plan.settings.get("executor"), spec.executor),
+        "--seed": (seed, spec.seed),
+    }
+    for option in given:
+        mine, its = asked[option]
+        if mine != its:
+            raise UserError(
+                f"{option}: found {mine}, and the study {study.folder.path} has {its}; "
+                "leave it out to go on, or choose another --name"
+            )
+
+
 def resume(
     study: StudyArgument,
     trials: Annotated[int | None, typer.Option("--trials", min=1, help="New total budget.")] = None,
@@ -165,10 +196,14 @@ def resume(
     studies: StudiesOption = STUDIES,
 ) -> None:
     """Go on with a study after any stop, to its total budget of trials. Exit codes are those of "optimize"."""
+    from eiann.errors import UserError
     from optimize.study import Resources, Study
     from optimize.tune.stopping import Stop
 
     opened = Study.open(study_path(study, studies))
+    ended = sum(trial.state.is_finished() for trial in opened.storage.trials())
+    if trials is not None and trials < ended:
+        raise UserError(f"--trials: found {trials}, and {ended} trials have ended already; give {ended} or more")
     given = {"pack": pack, "cpus": cpus_per_pack, "gpus": gpus_per_pack}
     changes = {key: value for key, value in given.items() if value is not None}
     resources = Resources.model_validate({**opened.spec.resources.model_dump(), **changes})
@@ -215,6 +250,10 @@ def _run(
         return
     screen.print(best_table(best, study))
     screen.print(f"study: {study.folder.path}   next: eiann best {study.folder.path} --export best.yaml", markup=False)
+
+
+def _sampler_words(sampler: NamedWithOptions) -> str:
+    return " ".join([sampler.name, *(f"{name}={value}" for name, value in sorted(sampler.options.items()))])
 
 
 def _words(rule: BaseModel | None) -> str:

@@ -36,7 +36,9 @@ def train(
     network: Annotated[Path, typer.Argument(help="A network file, plain or written by: eiann best --export.")],
     data: Annotated[str | None, typer.Option("--data", help="Data set; needed for a plain network file.")] = None,
     data_option: Annotated[list[str] | None, typer.Option("--data-option", help="KEY=VALUE, for the data set.")] = None,
-    seeds: Annotated[int | None, typer.Option("--seeds", min=1, help="Number of replicas.")] = None,
+    seeds: Annotated[
+        int | None, typer.Option("--seeds", min=1, help="Number of replicas; of a plain network file 255 at most.")
+    ] = None,
     steps: Annotated[int | None, typer.Option("--steps", min=1, help="Training steps, one sample each.")] = None,
     out: Annotated[Path | None, typer.Option("--out", help="Folder to write; left out, runs/NAME.")] = None,
     device: DeviceOption = None,
@@ -49,35 +51,42 @@ def train(
 
     A file written by "eiann best --export" needs no options: it repeats the evaluation that was recorded.
     """
-    from optimize.cli.show import console
-    from optimize.export import NetworkFile
-    from optimize.training_run import (
-        RunOptions,
-        check_free_folder,
-        planned_run,
-        reproduction,
-        train_network,
-        write_run,
-    )
+    with _nothing_written():
+        from eiann.errors import UserError
+        from optimize.cli.show import console
+        from optimize.export import NetworkFile
+        from optimize.space.document import MOST_COUNTED
+        from optimize.training_run import (
+            RunOptions,
+            check_free_folder,
+            planned_run,
+            reproduction,
+            train_network,
+            write_run,
+        )
 
-    options = RunOptions(
-        data=data,
-        data_options=key_values(data_option, "--data-option") if data_option else None,
-        replicas=seeds,
-        steps=steps,
-        dtype=dtype.value if dtype else None,
-        executor=executor,
-        device=device,
-    )
-    file = NetworkFile.read(network)
-    run = planned_run(file, options)
-    folder = out or Path("runs") / fitting_name(Path("runs"), network.stem)
-    check_free_folder(folder)
-    screen = console()
-    with _messages(screen if verbose else None), progress_bar(f"{len(run.seeds)} replicas", screen) as progress:
-        done = train_network(file.network, run, progress)
-    if done.history.fell_back and not verbose:
-        screen.print(f"executor {done.history.executor_reason}", markup=False, soft_wrap=True)
+        options = RunOptions(
+            data=data,
+            data_options=key_values(data_option, "--data-option") if data_option else None,
+            replicas=seeds,
+            steps=steps,
+            dtype=dtype.value if dtype else None,
+            executor=executor,
+            device=device,
+        )
+        file = NetworkFile.read(network)
+        if file.run is None and seeds is not None and seeds > MOST_COUNTED:
+            raise UserError(
+                f"--seeds: found {seeds}; a plain network file has seeds for {MOST_COUNTED} replicas at most"
+            )
+        run = planned_run(file, options)
+        folder = out or Path("runs") / fitting_name(Path("runs"), network.stem)
+        check_free_folder(folder)
+        screen = console()
+        with _messages(screen if verbose else None), progress_bar(f"{len(run.seeds)} replicas", screen) as progress:
+            done = train_network(file.network, run, progress)
+        if done.history.fell_back and not verbose:
+            screen.print(f"executor {done.history.executor_reason}", markup=False, soft_wrap=True)
     _show(done, run, screen)
     compared = reproduction(file, run, done)
     if compared.recorded and not options.changes_result:
@@ -87,6 +96,15 @@ def train(
             screen.print(f"recorded objectives {compared.recorded}, now {compared.objectives}", markup=False)
     write_run(folder, file, run, done, pictures=plots)
     screen.print(f"written to {folder}", markup=False)
+
+
+@contextmanager
+def _nothing_written() -> Iterator[None]:
+    """What Ctrl-C in here leaves."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt("nothing was written") from None
 
 
 @contextmanager

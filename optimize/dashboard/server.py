@@ -63,7 +63,7 @@ class DashboardServer:
         from optuna_dashboard import wsgi
 
         found = ray or (RAY if answers(RAY) else None)
-        view = StudyView(study, {"Ray's dashboard": found} if found else {})
+        self._view = view = StudyView(study, {"Ray's dashboard": found} if found else {})
         kind = _ServerV6 if ":" in host else _Server
         try:
             app = _only_reading(wsgi(view, artifact_store=view.pictures))
@@ -88,8 +88,9 @@ class DashboardServer:
         self._server.serve_forever(poll_interval=0.2)
 
     def close(self) -> None:
-        """Stop serving and let go of the port."""
+        """Stop serving and let go of the port, and of the storage."""
         self._server.server_close()
+        self._view.close()
 
     def __enter__(self) -> Self:
         self._thread = threading.Thread(target=self.serve, daemon=True)

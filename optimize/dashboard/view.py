@@ -27,7 +27,7 @@ from optimize.dashboard.notes import study_note, trial_note
 from optimize.objective import objective_labels
 from optimize.study import Study
 from optimize.study.ledger import RESULT
-from optimize.study.opening import JOURNAL
+from optimize.study.opening import JOURNAL, database
 
 NOTED: Final = 300
 """So many of the best trials have a note, and as many of the last: the dashboard reads all notes for every trial."""
@@ -105,6 +105,12 @@ class StudyView(BaseStorage):
         self._id = study.storage.study_id
         self._inner = _open(study.folder.url(study.spec.storage))
         self.pictures = Pictures(study.folder.path)
+
+    def close(self) -> None:
+        """Let go of connections."""
+        self._inner.remove_session()
+        if isinstance(self._inner, RDBStorage):
+            self._inner.engine.dispose()
 
     # ------------------------------------------------------------------------------------------------ reading
 
@@ -229,8 +235,7 @@ def _open(url: str) -> BaseStorage:
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     if url.startswith(JOURNAL):
         return JournalStorage(JournalFileBackend(url.removeprefix(JOURNAL)))
-    waiting = {"connect_args": {"timeout": 30.0}} if url.startswith("sqlite") else {}
-    return RDBStorage(url, engine_kwargs=waiting)
+    return database(url)
 
 
 def _worth_noting(trials: Sequence[FrozenTrial]) -> list[FrozenTrial]:

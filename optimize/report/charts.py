@@ -44,13 +44,14 @@ def _progress(material: Material) -> Iterator[Chart]:
     yield Chart(
         "progress",
         f"{label}, trial by trial",
-        "Each dot is a complete trial, in the order in which they ended; the line is the best so far. Lower is better.",
+        f"Each dot is a complete trial{material.within}, in the order in which they ended; the line is the best so "
+        "far. Lower is better.",
         [
             dots(x, shown, "trial", "$faint", [f"trial {n}" for n in done["number"]]),
             {"type": "scatter", "mode": "lines", "x": x, "y": numbers(best), "name": "best so far", "hoverinfo": "skip",
              "line": {"color": "$first", "width": 2.5, "shape": "hv"}},
         ],
-        {"xaxis": {"title": "complete trials"}, "yaxis": {"title": label, **scale(shown)}},
+        {"xaxis": {"title": f"complete trials{material.within}"}, "yaxis": {"title": label, **scale(shown)}},
     )  # fmt: skip
 
 
@@ -70,7 +71,10 @@ def _hypervolume(material: Material) -> Iterator[Chart]:
             {"type": "scatter", "mode": "lines", "x": done["trials"].tolist(), "y": numbers(volume / volume.max()),
              "line": {"color": "$third", "width": 2.5, "shape": "hv"}, "fill": "tozeroy", "fillcolor": "$third-wash"},
         ],
-        {"xaxis": {"title": "complete trials"}, "yaxis": {"title": "part of the last", "range": [0, 1.05]}},
+        {
+            "xaxis": {"title": f"complete trials{material.within}"},
+            "yaxis": {"title": "part of the last", "range": [0, 1.05]},
+        },
     )  # fmt: skip
 
 
@@ -85,7 +89,8 @@ def _fronts(material: Material) -> Iterator[Chart]:
         yield Chart(
             f"front-{other}",
             f"{material.labels[names[0]]} against {material.labels[other]}",
-            "Trials of the Pareto front, which no other beats in all objectives, stand out. Lower is better in both.",
+            f"Trials of the Pareto front, which no other{material.within} beats in all objectives, stand out. Lower is "
+            "better in both.",
             [
                 dots(x[~on_front], y[~on_front], "other trials", "$faint", rest),
                 dots(x[on_front], y[on_front], "front", "$first", in_front, size=10),

@@ -47,13 +47,13 @@ def progress(material: Material) -> Figure:
     axes[0].step(
         done["trials"], done[f"best.{material.objectives[0]}"], where="post", color=_FIRST, lw=1.8, label="best so far"
     )
-    axes[0].set(xlabel="Complete trials", ylabel=material.labels[material.objectives[0]])
+    axes[0].set(xlabel=f"Complete trials{material.within}", ylabel=material.labels[material.objectives[0]])
     _log_if_wide(axes[0], values)
     figure.legend(*axes[0].get_legend_handles_labels(), loc="outside upper left", ncols=2)
     if several:
         volume = done["hypervolume"] / max(float(done["hypervolume"].max()), 1e-300)
         axes[1].step(done["trials"], volume, where="post", color=_THIRD, lw=1.8)
-        axes[1].set(xlabel="Complete trials", ylabel="Hypervolume (part of the last)", ylim=(0, 1.05))
+        axes[1].set(xlabel=f"Complete trials{material.within}", ylabel="Hypervolume (part of the last)", ylim=(0, 1.05))
     return figure
 
 

@@ -14,7 +14,7 @@ from optimize.space import Parameter
 
 
 def funnel(material: Material) -> Iterator[Chart]:
-    """Every trial's distance from the best against its first objective."""
+    """Distance from the best of every trial that may be the best, against its first objective."""
     table = material.distances
     if table is None:
         return

@@ -25,7 +25,7 @@ from optimize.analysis import (
 )
 from optimize.analysis.importance import LEAST
 from optimize.objective.aggregate import maximized, objective_labels
-from optimize.results.ranking import complete_trials, feasible_trials, pareto_front
+from optimize.results.ranking import complete_trials, feasible_trials, none_best, pareto_front
 from optimize.space import Parameter
 from optimize.space.document import Aggregate, ObjectiveSpec
 from optimize.study import Study
@@ -82,19 +82,20 @@ class Material:
         """Gather it.
 
         Args:
-            study: with at least one complete trial.
+            study: with at least one complete trial within the constraints of its space.
             best_run: the best network trained again.
             notes: what went wrong on the way here.
             resamples: for the intervals of importance; 0 leaves importance out, which takes most of the time.
 
         Raises:
-            UserError: no trial is complete yet.
+            UserError: no trial is complete yet, or none satisfies the constraints.
         """
         trials, instances = study.trials(), study.instances()
         done = complete_trials(trials)
-        if done.empty:
-            raise UserError(f"study {study.name!r} has no complete trial yet; there is nothing to report")
-        objective = f"objectives.{next(iter(study.spec.evaluation.objectives))}"
+        settings = study.spec.evaluation
+        if feasible_trials(trials, settings.limits).empty:
+            raise none_best(study.name, trials, settings.constraints)
+        objective = f"objectives.{next(iter(settings.objectives))}"
         importance = None
         if resamples and np.isfinite(done[objective]).sum() >= LEAST and done[objective].nunique() > 1:
             importance = parameter_importance(trials, study.spec.search_space.searched, objective, resamples=resamples)
@@ -153,8 +154,8 @@ class Material:
 
     @cached_property
     def history(self) -> pd.DataFrame:
-        """The front after every trial."""
-        return front_history(self.trials, self.objectives)
+        """The front after every trial that may be on it."""
+        return front_history(self.feasible, self.objectives)
 
     @cached_property
     def ranking(self) -> pd.DataFrame | None:
@@ -170,9 +171,9 @@ class Material:
 
     @cached_property
     def distances(self) -> pd.DataFrame | None:
-        """Distance of every trial from the best."""
+        """Distance of every trial that may be the best from the best."""
         try:
-            return distance_and_error(self.trials, self.parameters, self.lead)
+            return distance_and_error(self.feasible, self.parameters, self.lead)
         except UserError:
             return None
 
@@ -246,5 +247,10 @@ class Material:
 
     @property
     def good(self) -> int:
-        """How many trials count as good."""
-        return max(1, min(20, round(GOOD * len(self.complete))))
+        """How many trials count as good: never more than may be among the best."""
+        return max(1, min(20, round(GOOD * len(self.complete)), len(self.feasible)))
+
+    @property
+    def within(self) -> str:
+        """What is said of trials of which only those that may be among the best are meant."""
+        return " within the constraints" if self.study.spec.evaluation.constraints else ""

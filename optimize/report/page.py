@@ -66,12 +66,12 @@ def write_report(study: Study, *, network: bool = True, progress: Callable[[int,
     """Write ``report.html`` and ``figures/`` into the study's folder.
 
     Args:
-        study: with at least one complete trial.
+        study: with at least one complete trial within the constraints of its space.
         network: train the best network again for its curves and pictures; what was trained is kept.
         progress: told (steps done, steps in all) of that.
 
     Raises:
-        UserError: no trial is complete.
+        UserError: no trial is complete, or none satisfies the constraints.
     """
     run, notes = _best_run(study, progress) if network else (None, ())
     material = Material.of(study, best_run=run, notes=notes)

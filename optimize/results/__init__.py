@@ -1,7 +1,14 @@
 """pandas tables of a study: trials, instances, front, best."""
 
 from optimize.dominance import nondominated
-from optimize.results.ranking import best_trials, complete_trials, feasible_trials, pareto_front
+from optimize.results.ranking import (
+    best_trials,
+    complete_trials,
+    feasible_trials,
+    none_best,
+    pareto_front,
+    pareto_ranks,
+)
 from optimize.results.tables import TableName, check_table_path, instances_table, trials_table, write_table
 
 __all__ = [
@@ -12,7 +19,9 @@ __all__ = [
     "feasible_trials",
     "instances_table",
     "nondominated",
+    "none_best",
     "pareto_front",
+    "pareto_ranks",
     "trials_table",
     "write_table",
 ]

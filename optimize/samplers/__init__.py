@@ -16,6 +16,7 @@ from optimize.samplers.registry import (
     knows_constraints,
     names,
     options,
+    tries,
 )
 
 __all__ = [
@@ -34,4 +35,5 @@ __all__ = [
     "knows_constraints",
     "names",
     "options",
+    "tries",
 ]

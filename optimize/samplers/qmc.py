@@ -34,6 +34,7 @@ class SobolSampler(BaseSampler):
         self._seed = seed or 0
         self._scramble = scramble
         self._rest = RandomSampler(seed=seed)
+        self._rest_for = -1
 
     @override
     def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
@@ -54,7 +55,12 @@ class SobolSampler(BaseSampler):
     def sample_independent(
         self, study: Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution
     ) -> Any:
-        """A random value for a parameter that was not in the space."""
+        """A random value for a parameter that was not in the space, drawn anew for each trial."""
+        if self._rest_for != trial.number:
+            self._rest_for = trial.number
+            self._rest = RandomSampler(
+                seed=int(np.random.SeedSequence([self._seed, trial.number]).generate_state(1)[0])
+            )
         return self._rest.sample_independent(study, trial, param_name, param_distribution)
 
 

@@ -167,6 +167,11 @@ def is_sequence(name: str) -> bool:
     return name in _SEQUENCES
 
 
+def tries(name: str, most: int) -> int:
+    """How often a sampler is asked for a point within the conditions of a space: once if its points are a design."""
+    return 1 if name == DESIGN else most
+
+
 def is_genetic(name: str) -> bool:
     """Whether a sampler breeds from the trials of the generation before, which it must have numbered itself."""
     return name in _GENETIC

@@ -42,25 +42,28 @@ class Application:
         Args:
             values: a value for every parameter that a formula mentions.
             skip: parameters that do not exist here (a condition of theirs does not hold); what they set stays as it is.
+
+        Raises:
+            ConfigError: a formula has no value, at the entry of that formula; or no network can have the value.
         """
         data: dict[str, Any] = _copy(self._base)
         sizes = dict(self._base_sizes)
         for assignment in self._sizes:
             if assignment.parameter not in skip:
-                count = _whole(assignment, assignment.formula.evaluate(values, self._base_sizes.__getitem__))
+                count = _whole(assignment, _evaluated(assignment, values, self._base_sizes))
                 layer, population = assignment.target.path[1:3]
                 sizes[f"{layer}.{population}"] = count
                 _put(data, assignment.target.path, count)
         for assignment in self._others:
             if assignment.parameter not in skip:
-                _put(data, assignment.target.path, assignment.formula.evaluate(values, sizes.__getitem__))
+                _put(data, assignment.target.path, _evaluated(assignment, values, sizes))
         return NetworkConfig.from_dict(data)
 
     def _check(self, assignments: tuple[Assignment, ...], origins: Origins) -> None:
         setters: dict[KeyPath, Assignment] = {}
         sized = {assignment.target.post for assignment in self._sizes}
         for assignment in assignments:
-            place = ("parameters", assignment.entry, "sets")
+            place = _place(assignment)
             target = assignment.target
             if (other := setters.setdefault(target.path, assignment)) is not assignment:
                 message = f"'{target}' is set by {other.parameter!r} too; one of them would be right"
@@ -80,8 +83,20 @@ class Application:
 def _whole(assignment: Assignment, value: Value) -> int:
     """A size is a whole number: what is behind the decimal point is cut off."""
     if isinstance(value, str) or not math.isfinite(value):
-        raise ConfigError(f"found {value!r} for '{assignment.target}'; a size is a number")
+        raise ConfigError(f"found {value!r} for '{assignment.target}'; a size is a number", _place(assignment))
     return int(value)
+
+
+def _evaluated(assignment: Assignment, values: Mapping[str, Value], sizes: Mapping[str, int]) -> Value:
+    """The formula's value; where it has none, the error is of the entry that says the formula."""
+    try:
+        return assignment.formula.evaluate(values, sizes.__getitem__)
+    except ConfigError as error:
+        raise ConfigError(error.message, _place(assignment)) from error
+
+
+def _place(assignment: Assignment) -> KeyPath:
+    return ("parameters", assignment.entry, "sets")
 
 
 def _sizes(data: Mapping[str, Any]) -> dict[str, int]:

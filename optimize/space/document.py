@@ -7,12 +7,15 @@ document into the parameters and targets of one concrete search space.
 from __future__ import annotations
 
 import math
+import sys
 from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_serializer, model_validator
 
+from eiann.config.clauses import shorten
 from optimize.space.early import Race, Stopping
 from optimize.space.formula import Value, suggest
+from optimize.space.wording import RANGE
 
 __all__ = [
     "FEATURES",
@@ -36,7 +39,14 @@ Aggregate = Literal["mean", "median", "worst"]
 Direction = Literal["minimize", "maximize"]
 
 FEATURES: Final = ("accuracy", "loss", "dynamics_residuals", "mean_forward_dend_loss")
+MOST_COUNTED: Final = 255
+"""Instances that can be counted rather than listed: their seeds differ in one byte."""
 _RANGE_WORDS: Final = ("linear", "log", "int")
+
+
+def _is_finite(value: object) -> bool:
+    # A whole number of hundreds of digits is no float either.
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= sys.float_info.max
 
 
 class Part(BaseModel):
@@ -61,10 +71,10 @@ class Range(Part):
     @model_validator(mode="before")
     @classmethod
     def _read_list(cls, data: object) -> object:
-        if not isinstance(data, list | tuple):
+        if isinstance(data, dict | Range):
             return data
-        if len(data) < 2:
-            raise ValueError(f"found {list(data)!r}; a range is [low, high], [low, high, log] or [low, high, int]")
+        if not isinstance(data, list | tuple) or len(data) < 2 or not all(map(_is_finite, data[:2])):
+            raise ValueError(f"found {shorten(data)}; {RANGE}")
         for word in data[2:]:
             if word not in _RANGE_WORDS:
                 raise ValueError(f"found {word!r} in a range; {suggest(str(word), _RANGE_WORDS)}")
@@ -110,6 +120,14 @@ class ParameterSpec(Part):
     sets: tuple[str, ...] = ()
     unused: bool = False
     when: dict[str, tuple[Value, ...]] = {}
+
+    @field_validator("range", mode="before")
+    @classmethod
+    def _check_range(cls, data: object) -> object:
+        """Here, as of two alternatives neither says what it is about a number."""
+        if data is None or isinstance(data, str | list | tuple | dict | Range):
+            return data
+        raise ValueError(f"found {shorten(data)}; {RANGE}; or write the name of an entry of ranges")
 
     @field_validator("sets", mode="before")
     @classmethod
@@ -214,7 +232,7 @@ class Instances(Part):
             raise ValueError(f"found count {self.count} and {len(self.pairs)} pairs; there is no seed for the others")
         if self.pairs is None and max(self.seed_start, self.data_seed_start) + self.count > 256:
             raise ValueError(
-                f"found count {self.count}; seeds are one byte, list the pairs for more than 255 instances"
+                f"found count {self.count}; seeds are one byte, list the pairs for more than {MOST_COUNTED} instances"
             )
         return self
 
@@ -342,7 +360,11 @@ class SpaceDocument(Part):
     @field_validator("objectives", mode="before")
     @classmethod
     def _read_names(cls, data: object) -> object:
-        named = {name: {} for name in data} if isinstance(data, list | tuple) else data
+        if isinstance(data, list | tuple):
+            twice = [name for position, name in enumerate(data) if name in data[:position]]
+            if twice or not data:
+                raise ValueError(f"found objective {twice[0]!r} twice" if twice else "found none; [accuracy] would do")
+        named = {str(name): {} for name in data} if isinstance(data, list | tuple) else data
         if isinstance(named, dict):
             for name in named:
                 if name not in FEATURES:

@@ -60,7 +60,8 @@ def suggest(word: str, known: Iterable[str]) -> str:
         "did you mean 'H_learning_rate'?"
     """
     choices = list(known)
-    near = difflib.get_close_matches(word, choices, n=1, cutoff=0.6)
+    near = [name for name in choices if name.lower() == word.lower()]
+    near = near or difflib.get_close_matches(word, choices, n=1, cutoff=0.6)
     if near:
         return f"did you mean {near[0]!r}?"
     shown = ", ".join(choices[:12]) + (", ..." if len(choices) > 12 else "")

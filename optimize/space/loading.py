@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 import search_spaces
 from eiann.config.yaml_source import SourceMap, load_yaml
@@ -17,22 +17,27 @@ from optimize.space.document import (
     Instances,
     ObjectiveSpec,
     ParameterSpec,
-    Part,
     PointSpec,
+    Range,
     RunSettings,
     SpaceDocument,
 )
+from optimize.space.early import Race, Stopping
 from optimize.space.formula import suggest
+from optimize.space.wording import in_words
 
 # What names one model is not handed on to the spaces that extend it.
 _NOT_INHERITED: Final = ("title", "figure", "reference")
 START_POINT: Final = "x0"
-_PARTS: Final[Mapping[str, type[Part]]] = {
+_PARTS: Final[Mapping[str, type[BaseModel]]] = {
     "parameters": ParameterSpec,
+    "ranges": Range,
     "run": RunSettings,
     "instances": Instances,
     "objectives": ObjectiveSpec,
     "points": PointSpec,
+    "stopping": Stopping,
+    "race": Race,
 }
 
 
@@ -106,7 +111,9 @@ def read(path: Path) -> Source:
     """
     data, places = _merged(path, ())
     origins = Origins(places, str(path))
-    return Source(validate(data, origins), origins, path)
+    document = validate(data, origins)
+    _check_pairs(document.instances.pairs or (), origins)
+    return Source(document, origins, path)
 
 
 def validate(data: Mapping[str, Any], origins: Origins) -> SpaceDocument:
@@ -117,13 +124,27 @@ def validate(data: Mapping[str, Any], origins: Origins) -> SpaceDocument:
         raise first_problem(error, data, origins) from error
 
 
+def _check_pairs(pairs: Sequence[tuple[int, int]], origins: Origins) -> None:
+    """Not part of the document's own checks: what a study was begun with must go on to open."""
+    for position, (network, data) in enumerate(pairs):
+        spelt = ("pairs",) if ("instances", "pairs") in origins.places else ()
+        place = ("instances", *spelt, position)
+        if data < 0:
+            message = f"found the data seed {data}; a whole number of 0 or more would be right"
+            raise origins.place(ConfigError(message, place))
+        if (network, data) in pairs[:position]:
+            message = f"found {[network, data]} twice; the second one would only repeat the first"
+            raise origins.place(ConfigError(message, place))
+
+
 def _merged(path: Path, seen: tuple[Path, ...]) -> tuple[dict[str, Any], dict[KeyPath, str]]:
     resolved = path.resolve()
     if resolved in seen:
         raise ConfigError("found a file that extends itself", ("extends",), str(path))
     raw, source = load_yaml(path)
     if not isinstance(raw, dict):
-        raise ConfigError("found no mapping; a space file has keys such as 'network' and 'parameters'", (), str(path))
+        found = "the file is empty" if raw is None else "found no mapping"
+        raise ConfigError(f"{found}; a space file has keys such as 'network' and 'parameters'", (), str(path))
     own: dict[str, Any] = dict(raw)
     own_places = {key_path: f"{source.name}:{line}" for key_path, line in source.lines.items()}
     if isinstance(own.get("network"), str):
@@ -181,11 +202,11 @@ def first_problem(error: ValidationError, data: Mapping[str, Any], origins: Orig
     if problem["type"] == "extra_forbidden":
         message = f"unknown key {path[-1]!r}; {suggest(str(path[-1]), _known_keys(path[:-1]))}"
         return ConfigError(message, path[:-1], location)
-    if problem["type"] == "missing":
+    if problem["type"] == "missing" and not isinstance(problem["loc"][-1], int):
         return ConfigError(f"the key {problem['loc'][-1]!r} is missing", path, location)
     if problem["type"] == "value_error":
         return ConfigError(str(problem["ctx"]["error"]), path, location)
-    return ConfigError(f"found {problem['input']!r}; {problem['msg'][:1].lower()}{problem['msg'][1:]}", path, location)
+    return ConfigError(in_words(problem, path, _PARTS), path, location)
 
 
 def _path_in(data: object, loc: tuple[str | int, ...]) -> KeyPath:
@@ -202,7 +223,7 @@ def _path_in(data: object, loc: tuple[str | int, ...]) -> KeyPath:
 
 def _known_keys(path: KeyPath) -> list[str]:
     """The keys of that part of a document."""
-    model: type[Part] = SpaceDocument
+    model: type[BaseModel] = SpaceDocument
     if path:
         model = _PARTS.get(str(path[0]), SpaceDocument)
     return list(model.model_fields)

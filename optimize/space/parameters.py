@@ -131,6 +131,8 @@ def expand(document: SpaceDocument, network: NetworkConfig, origins: Origins) ->
     for name, draft in drafts.items():
         try:
             parameters.append(_parameter(name, draft, document.ranges))
+            if origins.places:  # of a file, that is; a study that was begun with such a start must go on to open
+                _check_start(parameters[-1])
         except ConfigError as error:
             raise origins.place(error, ("parameters", draft.written)) from error
     assignments = [assignment for draft in drafts.values() for assignment in draft.assignments]
@@ -218,6 +220,12 @@ def _parameter(name: str, draft: _Draft, ranges: Mapping[str, Range]) -> Paramet
     bounds = _range(draft, ranges)
     kind: Kind = "int" if bounds.whole else "float"
     return replace(plain, kind=kind, low=bounds.low, high=bounds.high, scale=bounds.scale)
+
+
+def _check_start(parameter: Parameter) -> None:
+    if parameter.start is not None and not parameter.contains(parameter.start):
+        message = f"found {parameter.start!r}; it starts outside of its range {parameter.describe()}"
+        raise ConfigError(message, ("start",))
 
 
 def _range(draft: _Draft, ranges: Mapping[str, Range]) -> Range:

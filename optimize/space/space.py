@@ -163,6 +163,8 @@ class SearchSpace:
         try:
             self._application.apply({parameter.name: _some_value(parameter) for parameter in self.parameters})
         except ConfigError as error:
+            if error.path[:1] == ("parameters",):
+                raise origins.place(error) from error
             setter = next((item for item in self._assignments if _within(error.path, item.target.path)), None)
             place: KeyPath = ("parameters", setter.entry, "sets") if setter else ("network",)
             raise ConfigError(f"the network refuses it: {error}", place, origins.locate(place)) from error
@@ -385,7 +387,7 @@ def _some_value(parameter: Parameter) -> Value:
 
 def _within(inner: KeyPath, outer: KeyPath) -> bool:
     shared = min(len(inner), len(outer))
-    return shared > 2 and inner[:shared] == outer[:shared]
+    return shared > (1 if inner[:1] == ("training_kwargs",) else 2) and inner[:shared] == outer[:shared]
 
 
 def _changed(model: P, changes: Mapping[str, Any]) -> P:

@@ -30,6 +30,7 @@ IDENTITY: Final = "eiann_study"
 ABANDONED_S: Final = 60.0
 """A claim that is not settled for so long is abandoned. It decides how long others wait, not who is right: a claim that
 was taken over cannot be settled any more."""
+_LOOK_S: Final = 1.0
 
 
 @contextmanager
@@ -88,7 +89,25 @@ def _take_over(storage: TrialStorage, claim: Mapping[str, Any]) -> None:
     """Free a name that nobody stands behind; of several that try, one succeeds."""
     if (reason := _refusal(storage)) is not None:
         raise StudyExistsError(reason)
-    _delete(storage, storage.attributes()[KEY], claim)
+    found = storage.attributes()[KEY]
+    if not is_gone(found["identity"]):
+        _watch(storage, found)
+    _delete(storage, found, claim)
+
+
+def _watch(storage: TrialStorage, found: Mapping[str, Any]) -> None:
+    """Wait until nobody stands behind a claim, or it is another: then deleting or creating the study will say so.
+
+    The clock of a maker on another machine may differ from ours, so that it seems to be silent when it has just begun.
+    """
+    deadline = time.monotonic() + ABANDONED_S
+    while (left := deadline - time.monotonic()) > 0:
+        time.sleep(min(_LOOK_S, left))
+        try:
+            if storage.attributes().get(KEY) != found:
+                return
+        except KeyError:  # the study was deleted
+            return
 
 
 def _delete(storage: TrialStorage, found: Mapping[str, Any], claim: Mapping[str, Any]) -> None:
@@ -115,7 +134,8 @@ def _refusal(storage: TrialStorage) -> str | None:
         if str(attributes.get(IDENTITY)) in (folder / SPEC).read_text(encoding="utf-8"):
             return f"found {name!r}, a study that the storage has already; go on with it: eiann resume {folder}"
     silent = time.time() - claim["since"]
-    if is_gone(claim["identity"]) or silent > ABANDONED_S:
+    # From the future beyond that, the clock that it was written by is wrong.
+    if is_gone(claim["identity"]) or abs(silent) > ABANDONED_S:
         return None
     return (
         f"found {name!r}, which process {claim['process']} on {claim['host']} began to make {max(0.0, silent):.0f} s "

@@ -201,6 +201,16 @@ class DatabaseTrialStorage(TrialStorage):
         self._transaction(lambda connection: _put(connection, self._tables.user_attributes, here, value))
 
     @override
+    def set_trial_attributes(self, key: str, values: Mapping[int, Any]) -> None:
+        """Write an attribute of several trials that have not ended, by their ids."""
+
+        def write(connection: sqlalchemy.Connection) -> None:
+            for trial_id, value in values.items():
+                _put(connection, self._tables.user_attributes, {"trial_id": trial_id, "key": key}, value)
+
+        self._transaction(write)
+
+    @override
     def close(self) -> None:
         """Let go of connections."""
         super().close()

@@ -20,6 +20,7 @@ class TrialJob:
         params: the searched parameters.
         seeds: (network seed, data seed) of every instance.
         yardstick: what it is measured by, where trials are stopped early.
+        deaths: drivers that ended without a word while it was being computed; it may have taken them down.
     """
 
     number: int
@@ -27,3 +28,4 @@ class TrialJob:
     params: Mapping[str, Value]
     seeds: tuple[Seeds, ...]
     yardstick: Yardstick = field(default=Yardstick(), repr=False)
+    deaths: int = 0

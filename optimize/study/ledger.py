@@ -21,6 +21,10 @@ RESULT: Final = "result"
 """Trial attribute: everything of the ``TrialResult`` that the storage does not hold already."""
 ATTEMPT: Final = "attempt"
 """Trial attribute: the attempt that was made last, or is being made."""
+RELEASED: Final = "released"
+"""Trial attribute: the attempt during which its driver stopped as it should."""
+DEATHS: Final = "deaths"
+"""Trial attribute: drivers that ended without a word while it was being computed."""
 ASKED_AFTER: Final = "asked_after"
 """Trial attribute: how many trials had ended when it was proposed; with ``ENDED_AS`` it gives the order of events."""
 ENDED_AS: Final = "ended_as"
@@ -108,6 +112,10 @@ class Ledger:
         self._storage.set_trial_attribute(self._ids[job.number], ATTEMPT, job.attempt + 1)
         return replace(job, attempt=job.attempt + 1)
 
+    def release(self, jobs: Iterable[TrialJob]) -> None:
+        """Note of trials that are not computed any more that this is no fault of theirs: the run stops as it should."""
+        self._storage.set_trial_attributes(RELEASED, {self._ids[job.number]: job.attempt for job in jobs})
+
     def failed(self, job: TrialJob, reason: str) -> TrialResult:
         """The result of a trial that could not be computed."""
         return TrialResult(
@@ -126,6 +134,7 @@ class Ledger:
         counting = [result for result in results if self.refusal(result) is None]
         self._spool.write(counting)
         endings = []
+        infeasible: set[int] = set()
         for position, result in enumerate(counting, start=self.ended + 1):
             state = _ending_of(result)
             complete = state is TrialState.COMPLETE
@@ -133,13 +142,16 @@ class Ledger:
             sampler_attrs = self._suggester.tell(result.number, state, result.objectives, violations)
             user_attrs = {RESULT: as_stored(result), ENDED_AS: position}
             self._yardsticks.add(position, result.rungs, complete=complete)
+            if any(excess > 0 for excess in violations):
+                infeasible.add(result.number)
             endings.append(Ending(self._ids[result.number], state, result.objectives, user_attrs, sampler_attrs))
         told = self._storage.end(endings)
         recorded = [result for result, now in zip(counting, told, strict=True) if now]
         for result in counting:
             del self._running[result.number]
         for result in recorded:
-            self._count(result.number, result.objectives, failed=result.failure is not None)
+            objectives = None if result.number in infeasible else result.objectives
+            self._count(result.number, objectives, failed=result.failure is not None)
         return recorded
 
     def refusal(self, result: TrialResult) -> str | None:
@@ -170,14 +182,14 @@ class Ledger:
         self._suggester.restore(trials, by_id(self._storage.system_attributes(), numbers.__getitem__))
         for trial in trials:
             if trial.state.is_finished():
-                values = tuple(trial.values) if trial.state is TrialState.COMPLETE else None
-                self._count(trial.number, values, failed=trial.state is TrialState.FAIL)
+                self._count(trial.number, self._ranked(trial), failed=trial.state is TrialState.FAIL)
                 self._measure_by(trial)
         self.next_pack = 1 + max((trial.user_attrs.get(RESULT, {}).get("pack", -1) for trial in trials), default=-1)
         self._spool.clean()
         left = [trial for trial in trials if not trial.state.is_finished()]
         self._running = {trial.number: trial.params for trial in left}
         spooled: list[TrialResult] = []
+        adopted: list[TrialJob] = []
         for trial in left:
             result = self.spooled(trial.number)
             if result is not None:
@@ -186,8 +198,12 @@ class Ledger:
                 self._fail(trial.number, TORN)
             else:
                 attempt = int(trial.user_attrs.get(ATTEMPT, 1))
+                deaths = int(trial.user_attrs.get(DEATHS, 0)) + (trial.user_attrs.get(RELEASED) != attempt)
                 yardstick = self._yardsticks.after(int(trial.user_attrs.get(ASKED_AFTER, 0)))
-                self.adopted.append(self.retry(TrialJob(trial.number, attempt, trial.params, self._seeds, yardstick)))
+                adopted.append(TrialJob(trial.number, attempt + 1, trial.params, self._seeds, yardstick, deaths))
+        for key, attribute in ((ATTEMPT, "attempt"), (DEATHS, "deaths")):
+            self._storage.set_trial_attributes(key, {self._ids[job.number]: getattr(job, attribute) for job in adopted})
+        self.adopted += adopted
         self.record(sorted(spooled, key=lambda result: (str(result.finished), result.number)))
         self.next_pack = max(self.next_pack, *(1 + (result.pack or 0) for result in spooled), 0)
 
@@ -197,6 +213,14 @@ class Ledger:
         complete = trial.state is TrialState.COMPLETE
         values = tuple(RungValues.model_validate(rung) for rung in rungs)
         self._yardsticks.add(int(trial.user_attrs.get(ENDED_AS, 0)), values, complete=complete)
+
+    def _ranked(self, trial: FrozenTrial) -> tuple[float, ...] | None:
+        """The objectives of a trial that can be the best: a complete one within all constraints."""
+        if trial.state is not TrialState.COMPLETE:
+            return None
+        features = trial.user_attrs.get(RESULT, {}).get("features", {})
+        within = all(excess <= 0 for excess in self._spec.evaluation.violations(features))
+        return tuple(trial.values) if within else None
 
     def _count(self, number: int, objectives: tuple[float, ...] | None, *, failed: bool) -> None:
         self.ended += 1

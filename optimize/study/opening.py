@@ -31,6 +31,8 @@ _SQLITE_TIMEOUT_S: Final = 30.0
 _CONNECT_TIMEOUT_S: Final = 10
 _IDLE_TIMEOUT_S: Final = 60
 _SECRET_OPTIONS: Final = frozenset({"password", "sslpassword", "passwd"})
+_HIDDEN: Final = "***"
+_RIGHT: Final = "sqlite:///FILE, journal:FILE or postgresql://USER@HOST/DATABASE is right"
 
 # What PostgreSQL says while it goes down and comes up again.
 _RESTARTING: Final = ("terminating connection", "shutting down", "starting up", "server closed the connection")
@@ -62,30 +64,43 @@ def open_storage(url: str, study_name: str, *, patience: float = PATIENCE_S) -> 
         return _reach(url, lambda: JournalTrialStorage(path, study_name))
 
     def opened() -> TrialStorage:
-        target = _with_driver(sqlalchemy.make_url(url))
-        storage = RDBStorage(target.render_as_string(), engine_kwargs=_engine_options(target))
-        return DatabaseTrialStorage(storage, study_name, patience=patience)
+        return DatabaseTrialStorage(database(url), study_name, patience=patience)
 
     return _reach(url, opened, patience)
 
 
-def check_url(url: str) -> None:
-    """Whether a URL may be written down.
+def database(url: str) -> RDBStorage:
+    """Optuna's storage for the URL of a database, opened as this package does: its driver, its password, its patience.
 
     Raises:
-        UserError: it has a password.
+        UserError: there is no such kind of storage, the URL is none, or others may read the file with the password.
+    """
+    target = _with_driver(_parsed(url))
+    try:
+        return RDBStorage(target.render_as_string(), engine_kwargs=_engine_options(target))
+    except sqlalchemy.exc.NoSuchModuleError:
+        raise UserError(f"storage: found {target.drivername!r}, which is no kind of database here; {_RIGHT}") from None
+    except (TypeError, ValueError) as error:  # an option behind the "?" that its driver cannot read
+        raise UserError(f"storage {without_password(url)}: {reason_of(error)}") from error
+
+
+def check_url(url: str) -> None:
+    """Whether a URL is one, and may be written down.
+
+    Raises:
+        UserError: it is none, or it has a password.
 
     Example:
         >>> check_url("postgresql://lab@db.example.org/studies")
     """
-    try:
-        parsed = sqlalchemy.make_url(url)
-    except sqlalchemy.exc.ArgumentError:
+    if url.startswith(JOURNAL):
+        if not Path(url.removeprefix(JOURNAL)).name:
+            raise UserError(f"storage: found {url!r}, which names no file; journal:FILE is right")
         return
-    if parsed.password is not None or _SECRET_OPTIONS & {key.lower() for key in parsed.query}:
-        safe = parsed._replace(password=None).difference_update_query(_SECRET_OPTIONS)
+    parsed = _parsed(url)
+    if parsed.password is not None or _secret_options(parsed):
         raise UserError(
-            f"storage: found a URL with a password; write {safe.render_as_string()}, and give the password in "
+            f"storage: found a URL with a password; write {_without_secrets(parsed)}, and give the password in "
             f"PGPASSWORD, in ~/.pgpass, or in a file named by {PASSWORD_FILE}"
         )
 
@@ -112,16 +127,16 @@ def lasting_url(url: str) -> str:
 def file_of(url: str) -> Path | None:
     """The file that a storage consists of; ``None`` for a server.
 
+    Raises:
+        UserError: the URL is none.
+
     Example:
         >>> file_of("sqlite:///study.db").name, file_of("postgresql://lab@db.example.org/studies")
         ('study.db', None)
     """
     if url.startswith(JOURNAL):
         return Path(url.removeprefix(JOURNAL))
-    try:
-        parsed = sqlalchemy.make_url(url)
-    except sqlalchemy.exc.ArgumentError:
-        return None
+    parsed = _parsed(url)
     return Path(parsed.database) if parsed.get_backend_name() == "sqlite" and parsed.database else None
 
 
@@ -147,11 +162,43 @@ def check_storage(url: str, study_name: str) -> None:
 
 
 def without_password(url: str) -> str:
-    """The URL as it may be shown."""
-    try:
-        return sqlalchemy.make_url(url).render_as_string(hide_password=True)
-    except sqlalchemy.exc.ArgumentError:
+    """The URL as it may be shown; of one that cannot be read nothing is.
+
+    Example:
+        >>> without_password("postgresql://lab:secret@db/studies"), without_password("postgresql://lab:secret@db:x/y")
+        ('postgresql://lab@db/studies', '***')
+    """
+    if url.startswith(JOURNAL):
         return url
+    try:
+        parsed = _parsed(url)
+    except UserError:
+        return _HIDDEN
+    return _without_secrets(parsed) if parsed.password is not None or _secret_options(parsed) else url
+
+
+def _parsed(url: str) -> sqlalchemy.URL:
+    """A database's URL in parts.
+
+    Raises:
+        UserError: it is none. It is not repeated where a password may stand in it.
+    """
+    try:
+        return sqlalchemy.make_url(url)
+    except (sqlalchemy.exc.ArgumentError, ValueError):  # of a port that is no number
+        found = "a URL that cannot be read" if {":", "@"} & set(url) else repr(url)
+        raise UserError(f"storage: found {found}; {_RIGHT}") from None
+
+
+def _secret_options(url: sqlalchemy.URL) -> list[str]:
+    return [key for key in url.query if key.lower() in _SECRET_OPTIONS]
+
+
+def _without_secrets(url: sqlalchemy.URL) -> str:
+    """A URL that has a password, without it."""
+    if "@" in f"{url.host}{url.database}":  # part of the password: it has this sign in it
+        return "postgresql://USER@HOST/DATABASE"
+    return url._replace(password=None).difference_update_query(_secret_options(url)).render_as_string()
 
 
 def _with_driver(url: sqlalchemy.URL) -> sqlalchemy.URL:

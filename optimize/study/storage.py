@@ -213,6 +213,15 @@ class TrialStorage:
         """Write an attribute of a trial that has not ended."""
         self._write(lambda storage: storage.set_trial_user_attr(trial_id, key, value))
 
+    def set_trial_attributes(self, key: str, values: Mapping[int, Any]) -> None:
+        """Write an attribute of several trials that have not ended, by their ids."""
+
+        def write(storage: BaseStorage) -> None:
+            for trial_id, value in values.items():
+                storage.set_trial_user_attr(trial_id, key, value)
+
+        self._write(write)
+
     def close(self) -> None:
         """Let go of connections."""
         if self._given is not None:

@@ -215,7 +215,10 @@ class _SpaceSampler(BaseSampler):
                 inner.sample_relative(study, trial, search_space)
             self.chosen = dict(self._points[trial.number])
             return self._relative_part(search_space)
-        for _ in range(_TRIES):
+        for attempt in range(samplers.tries(self._spec.name, _TRIES)):
+            if attempt == 1 and samplers.is_sequence(self._spec.name):
+                # A sequence has one point for this trial.
+                inner = samplers.build(NamedWithOptions(name="random"), seed=trial_seed(self._seed, trial.number))
             self.chosen = self._complete(inner, study, trial, inner.sample_relative(study, trial, search_space))
             violated = self._space.violated(self.chosen)
             if not violated:

@@ -20,8 +20,8 @@ _FAILED_STARTS: Final = 10
 _FAILED_STARTS_PER_SLOT: Final = 5
 """Workers in a row that could not be started, while none computes, until the run ends: it is not for the trials. The
 second is for machines of which some fail at once, before the others have loaded anything."""
-_ALONE_FROM: Final = 3
-"""The attempt from which on a trial that was adopted runs alone: twice taken down, it may be what takes others down."""
+_ALONE_FROM: Final = 2
+"""Drivers that ended without a word from which on a trial runs alone: it may be what takes them down."""
 
 
 class PackFailure(Enum):
@@ -85,11 +85,11 @@ class Driver:
         self._ledger = ledger
         self._pack_size = pack_size
         self._watch = watch
-        self._alone = deque(job for job in ledger.adopted if job.attempt >= _ALONE_FROM)
-        self._adopted = deque(job for job in ledger.adopted if job.attempt < _ALONE_FROM)
+        self._alone = deque(job for job in ledger.adopted if job.deaths >= _ALONE_FROM)
+        self._adopted = deque(job for job in ledger.adopted if job.deaths < _ALONE_FROM)
         self._running: dict[int, Pack] = {}
         self._begun: set[int] = set()
-        self._failures: Counter[int] = Counter()
+        self._failures: Counter[tuple[int, PackFailure]] = Counter()
         self._failed_starts = 0
         self._status = DriverStatus(budget=budget, ended=ledger.ended)
         self._clock = time.monotonic()
@@ -127,6 +127,15 @@ class Driver:
         """Start no further packs. Those that are being computed may finish; the rest is for the next run."""
         self._status = replace(self._status, stopping=reason)
         self._watch(self.status)
+
+    def leave(self, more: Iterable[TrialJob] = ()) -> None:
+        """Leave what is not computed to the next run, as no fault of these trials.
+
+        Args:
+            more: trials besides those that run or wait here.
+        """
+        running = (job for pack in self._running.values() for job in pack.jobs)
+        self._ledger.release([*running, *self._adopted, *self._alone, *more])
 
     @property
     def _open(self) -> int:
@@ -191,8 +200,8 @@ class Driver:
         left = [job for job in pack.jobs if job.number not in done]
         if not left:
             return
-        self._failures.update(job.number for job in left)
-        if len(pack.jobs) == 1 and self._failures[left[0].number] >= how.value:
+        self._failures.update((job.number, how) for job in left)
+        if len(pack.jobs) == 1 and self._failures[left[0].number, how] >= how.value:
             failed = self._ledger.failed(left[0], f"could not be computed: {reason}")
             self.receive(pack, [failed.model_copy(update={"pack": pack.number})])
             return
@@ -204,12 +213,16 @@ class Driver:
         self._failed_starts += 1
         patience = max(_FAILED_STARTS, _FAILED_STARTS_PER_SLOT * (1 + len(self._running)))
         if self._failed_starts >= patience and not self._begun:
+            self.leave(pack.jobs)
             raise UserError(f"no worker can be started, after {self._failed_starts} attempts: {reason}")
         log.warning("%s was not begun (%s)", pack, reason)
         first = pack.jobs[0]
-        was_alone = len(pack.jobs) == 1 and (self._failures[first.number] > 0 or first.attempt >= _ALONE_FROM)
+        was_alone = len(pack.jobs) == 1 and (self._has_failed(first) or first.deaths >= _ALONE_FROM)
         (self._alone if was_alone else self._adopted).extendleft(reversed(pack.jobs))
         self._watch(self.status)
+
+    def _has_failed(self, job: TrialJob) -> bool:
+        return any(self._failures[job.number, how] for how in PackFailure)
 
     def _end(self, pack: Pack) -> bool:
         """Whether the pack was running until now."""

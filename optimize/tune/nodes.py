@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import logging
 import os
+import stat
 import tempfile
 from collections.abc import Collection, Iterable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
+from eiann.errors import UserError
 from optimize.study import Spool, TrialResult
 from optimize.study.folder import SPEC
 
@@ -26,11 +28,16 @@ _TIMEOUT_S: Final = 60.0
 
 
 def spool_for(results: str, study_id: str) -> Spool:
-    """Where a worker keeps its results: in the study's folder if it is seen from here, otherwise on this machine."""
+    """Where a worker keeps its results: in the study's folder if it is seen from here, otherwise on this machine.
+
+    Raises:
+        UserError: this machine's folder is not this user's alone.
+    """
     folder = Path(results)
     if not _is_of_study(folder, study_id):
         folder = local_folder(study_id)
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _make_own(folder.parent)
+        folder.mkdir(mode=0o700, exist_ok=True)
     return Spool(folder)
 
 
@@ -43,7 +50,12 @@ def local_folder(study_id: str) -> Path:
 def take(study_id: str, known: Collection[str]) -> list[str]:
     """Results that this machine has, as JSON; files of these names are known elsewhere, and removed here."""
     spool = Spool(local_folder(study_id))
-    texts = []
+    texts: list[str] = []
+    if not spool.folder.parent.exists():
+        return texts
+    if not _is_own(spool.folder.parent):
+        log.warning("%s is not this user's alone; results in it are not taken", spool.folder.parent)
+        return texts
     for path in sorted(spool.folder.glob("*.json")):
         if path.name in known:
             path.unlink(missing_ok=True)
@@ -97,6 +109,39 @@ def _from_others(study_id: str, known: Collection[str]) -> Iterable[str]:
         ray.cancel(answer, force=True)
         log.warning("a machine of the cluster was asked for results and did not answer within %.0f s", _TIMEOUT_S)
     return answers
+
+
+def _make_own(folder: Path) -> None:
+    """Make a folder of a name that others can guess, among everybody's temporary files; it is this user's alone.
+
+    Raises:
+        UserError: somebody else has it, who could read results or put some there.
+    """
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with suppress(FileExistsError):
+        folder.mkdir(mode=0o700)
+    if not _is_own(folder):
+        raise UserError(
+            f"{folder} is not a folder of this user's alone, and results shall lie there; "
+            f"remove it, or name another place in {FOLDER_VARIABLE}"
+        )
+
+
+def _is_own(folder: Path) -> bool:
+    """Whether it is this user's and nobody else could have put anything there; now they do not even see it."""
+    try:
+        opened = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    except OSError:
+        return False
+    try:
+        found = os.fstat(opened)
+        if found.st_uid != os.getuid() or found.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+            return False
+        if found.st_mode & (stat.S_IRWXG | stat.S_IRWXO):  # as older versions made it
+            os.fchmod(opened, 0o700)
+        return True
+    finally:
+        os.close(opened)
 
 
 def _is_of_study(folder: Path, study_id: str) -> bool:

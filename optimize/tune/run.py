@@ -67,6 +67,7 @@ def run_study(
         if driver.is_complete:
             collect(study.spec.study_id, study.spool)  # Nobody needs them any more where they lie.
         else:
+            driver.leave()
             if not stop.is_requested:
                 # A warning that came when Ray had its own handler and we had not yet taken its place.
                 stop.request(signal.SIGUSR1)

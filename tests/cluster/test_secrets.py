@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from cluster import ClusterError
-from cluster.secrets import private_text
+from cluster.secrets import password_in_url, private_text, without_password
 
 
 @pytest.fixture
@@ -36,6 +36,37 @@ def test_what_is_no_secret_is_refused_and_not_shown(file: Path, content: str | b
     file.write_bytes(content.encode() if isinstance(content, str) else content)
     with pytest.raises(ClusterError, match=f"^{file}: {says}"):
         private_text(file, "the token")
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("postgresql://me:swordfish@db/x", "postgresql://me:***@db/x"),
+        ("postgresql://me:sword/fish@db/x", "postgresql://me:***@db/x"),
+        ("postgresql://me:sword@fish@db/x", "postgresql://me:***@db/x"),
+        ("postgresql://:swordfish@db/x", "postgresql://:***@db/x"),
+        ("postgresql://me@db/x?password=swordfish", "postgresql://me@db/x?password=***"),
+        ("postgresql://me@db/x?a=1&SSLPassword=swordfish&b=2", "postgresql://me@db/x?a=1&SSLPassword=***&b=2"),
+        ("mysql://me@db/x?pass%77d=swordfish", "mysql://me@db/x?pass%77d=***"),
+    ],
+)
+def test_a_password_is_seen_and_hidden_wherever_it_stands_in_a_url(url: str, shown: str) -> None:
+    assert password_in_url(url)
+    assert without_password(url) == shown
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://me@db:5432/x?passfile=/etc/x&host=a",
+        "sqlite:////data/a:b@c/study.db",
+        "journal:/data/me@lab/x.log",
+        "http://head:8265",
+    ],
+)
+def test_a_url_without_one_is_left_as_it_is(url: str) -> None:
+    assert not password_in_url(url)
+    assert without_password(url) == url
 
 
 def test_a_missing_file_and_a_folder_are_said(tmp_path: Path) -> None:

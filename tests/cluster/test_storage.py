@@ -38,6 +38,7 @@ WRONG = [
     (SHARED_DISK, "postgresql:///eiann", HOME, "the host that is left out is the node"),
     (SHARED_DISK, "study.db", HOME, "found 'study.db'; postgresql://USER@HOST/DATABASE or journal:/PATH is right"),
     (RAY, "sqlite:///study.db", HOME, "found the path study.db for SQLite; the whole path on the cluster is right"),
+    (SHARED_DISK, "postgresql:me:secret@db/x", HOME, "found something else; postgresql://USER@HOST/DATABASE or"),
     (POD, "journal:study.journal", "/studies", "found the path study.journal for a journal; the whole path"),
     (SHARED_DISK, "sqlite:////tmp/study.db", HOME, "/tmp/study.db exists on one machine only and not for long"),
     (SHARED_DISK, "journal:/dev/shm/study.journal", HOME, "/dev/shm/study.journal exists on one machine only"),
@@ -66,6 +67,10 @@ def test_no_profile_holds_a_password(kind: str, tmp_path: Path) -> None:
     path = tmp_path / "site.yaml"
     for line, says in (
         ("storage: postgresql://me:swordfish@db/eiann", "storage: found 'postgresql://me:***@db/eiann'; a URL without"),
+        (
+            "storage: postgresql://me@db/x?password=swordfish",
+            "found 'postgresql://me@db/x?password=***'; a URL without",
+        ),
         ("environment: {DB_PASSWORD: swordfish}", "environment: the variable DB_PASSWORD is a secret by its name"),
     ):
         path.write_text(f"{kind}{line}\n")

@@ -78,7 +78,7 @@ def test_a_plain_network_file_needs_a_data_set(study: Study, tmp_path: Path) -> 
     ("change", "words"),
     [
         (lambda data: data["run"].update(stepps=3), "run.stepps: unknown key; did you mean 'steps'?"),
-        (lambda data: data["run"].update(steps="many"), "run.steps"),
+        (lambda data: data["run"].update(steps="many"), "run.steps: found 'many'; a whole number would be right"),
         (lambda data: data["run"].pop("seeds"), "run.seeds: missing"),
         (lambda data: data.update(extra=1), "extra"),
         (lambda data: data["network"].pop("layer_config"), "network"),
@@ -94,6 +94,38 @@ def test_a_changed_file_is_refused_with_file_and_key(study: Study, tmp_path: Pat
         NetworkFile.read(path)
     assert words in str(caught.value)
     assert str(caught.value).startswith(str(path))
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (
+            "network: net\ndata: spiral\nparams: {}\n",
+            ":3: params: unknown key 'params' of a search space; did you mean 'par",
+        ),
+        ("objectives: [loss]\nparams: {}\n", ":2: params: unknown key 'params' of a search space; did you mean 'par"),
+        (
+            "network: {layers: {}}\nrun: {}\ninstances: 3\nparams: {}\n",
+            ":4: params: unknown key 'params' of a search sp",
+        ),
+        ("network: net\ndata: spiral\n", ": found a search space without the key 'parameters'"),
+        ("network: net\ndata: spiral\nparameters: {}\n", ": found a search space; a network file would be right"),
+        ("layers: {Input: {E: 2}}\nname: one\n", ":2: name: unknown key; there are: about, extends, cells"),
+    ],
+)
+def test_a_search_space_is_told_from_a_network(text: str, words: str, tmp_path: Path) -> None:
+    path = tmp_path / "file.yaml"
+    path.write_text(text)
+    with pytest.raises(ConfigError) as caught:
+        NetworkFile.read(path)
+    assert words in str(caught.value)
+    assert str(caught.value).startswith(str(path))
+
+
+def test_a_network_that_only_extends_another_is_no_search_space(tmp_path: Path) -> None:
+    (tmp_path / "base.yaml").write_text("layers: {Input: {E: 2}, Output: {E: 4}}\n")
+    (tmp_path / "file.yaml").write_text("extends: base.yaml\n")
+    assert list(NetworkFile.read(tmp_path / "file.yaml").network.layer_config) == ["Input", "Output"]
 
 
 def test_replay_is_identical_and_notices_a_changed_record(study: Study) -> None:

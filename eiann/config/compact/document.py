@@ -132,15 +132,15 @@ def _line(key: str, value: Plain, place: Place) -> Line:
 
 
 def read_clauses(value: Plain, place: Place) -> list[Clause]:
-    """Clauses of a value: nothing, a whole number, text, or a mapping of words.
+    """Clauses of a value: nothing, a number, text, or a mapping of words.
 
     Raises:
         ConfigError: it is something else, or the text is not a list of clauses.
     """
     if value is None or value == "":
         return []
-    if isinstance(value, int) and not isinstance(value, bool):
-        return [Clause("", value, place)]
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return [Clause("", value, place)]  # whether it is whole is asked of a size where it stands
     if isinstance(value, str):
         return parse_clauses(value, place)
     if isinstance(value, dict):

@@ -81,7 +81,10 @@ class _Expansion:
             self.connect(line, topology)
         training = self.training()
         layers: dict[str, Plain] = {}
+        for key, word in (("layer_config", "layers"), ("projection_config", "projections")):
+            self.places[key,] = self.root.child(word)
         for layer, members in names.items():
+            self.places["layer_config", layer] = self.document.places[layer]
             layers[layer] = {name: self.finished(self.populations[layer, name]) for name in members}
         nested: dict[str, Plain] = {"layer_config": layers, "projection_config": self.ordered_projections(topology)}
         if training:

@@ -30,14 +30,15 @@ class Integrate(Op):
     tau: Number | None
 
 
-def fused(program: Program, keep: Sequence[Value] = ()) -> Program:
+def fused(program: Program, keep: Sequence[Value] = (), *, holds: bool = True) -> Program:
     """The program for a device.
 
     Args:
         program: any.
         keep: values that are read afterwards, besides the output.
+        holds: whether parameters satisfy all constraints now.
     """
-    operations = without_idle_constraints(program.operations)
+    operations = without_idle_constraints(program.operations) if holds else program.operations
     apart = {*keep, program.output}
     operations = _with_products(operations, apart, set(program.states.values()))
     return _with_shared_sums(replace(program, operations=operations))

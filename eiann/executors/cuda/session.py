@@ -17,6 +17,7 @@ from eiann.executors.base import TrainingData
 from eiann.executors.cuda.forms import STATIC_FORMS
 from eiann.executors.cuda.fusing import fused
 from eiann.executors.cuda.recording import Recorder, Replay
+from eiann.executors.holding import clones_hold, constraints_hold
 from eiann.executors.torch.machine import TorchMachine
 from eiann.program.compile import compile_training
 from eiann.program.liveness import pruned
@@ -45,7 +46,11 @@ class RecordedSession:
         self._recorder = recorder
         program = compile_training(network.architecture)
         self._watch = tuple(watch)
-        self._program = fused(pruned(program, self._watch), [program.names[name] for name in self._watch])
+        known = data.facts.get("constraints_hold")
+        hold = clones_hold(network, program) and constraints_hold(network, program) if known is None else known
+        self._holds = hold
+        kept = [program.names[name] for name in self._watch]
+        self._program = fused(pruned(program, self._watch), kept, holds=self._holds)
         self._batch = data.batch_size
         self._scale = 1.0 / data.batch_size if data.batch_mean else 1.0
         self._inputs = data.inputs.flatten(1).to(network.device, network.dtype).contiguous()
@@ -135,8 +140,8 @@ class RecordedSession:
         """Nothing to do: the network's own tensors are trained."""
 
     def facts(self) -> dict[str, bool]:
-        """None: an operation does the same whatever the parameters are."""
-        return {}
+        """Whether all constraints held: then those of weights that do not change are left out."""
+        return {"constraints_hold": self._holds}
 
     def load(self, slots: Sequence[int]) -> None:
         """New replicas need only their numbers, unless slots were added: then all is recorded anew."""

@@ -31,11 +31,13 @@ template <typename T> inline unsigned active_lanes(const T* const* xs, int colum
 #endif
 }
 
-// Presynaptic units of a range that are not silent in all of the columns; padding is silent.
+// Presynaptic units of a range that are not silent in all of the columns. Padding is none of them: it is silent until a
+// replica overflows, which leaves NaN there.
 template <typename T> [[gnu::always_inline]] inline int find_active(const T* const* xs, int columns, int begin, int end, int32_t* active) {
   int count = 0;
   for (int j = begin; j < end; j += LANES<T>) {
-    const unsigned mask = active_lanes<T>(xs, columns, j);
+    unsigned mask = active_lanes<T>(xs, columns, j);
+    if (end - j < LANES<T>) mask &= (1u << (end - j)) - 1;
     for (int k = 0; k < LANES<T>; ++k) active[count + k] = j + BITS.position[mask][k];
     count += __builtin_popcount(mask);
   }

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from eiann.executors.base import TrainingData
+from eiann.executors.holding import clones_hold, constraints_hold
 from eiann.executors.native.arena import Arenas, Rows
 from eiann.executors.native.library import load
 from eiann.executors.native.lowering import ACTIVATIONS, FORMS, MOST_PRODUCTS, lower
@@ -19,7 +20,7 @@ from eiann.executors.native.simplify import Simplified, simplify
 from eiann.network.architecture import Architecture
 from eiann.network.replicas import chosen_replicas
 from eiann.program import ops
-from eiann.program.compile import Program, compile_evaluation, compile_training
+from eiann.program.compile import compile_evaluation, compile_training
 from eiann.program.liveness import pruned
 
 if TYPE_CHECKING:
@@ -91,9 +92,12 @@ class NativeSession:
         self._library = _library()
         self._network = network
         self._program = pruned(compile_training(network.architecture), watch)
-        known = data.facts.get("clones_hold")
-        self._clones_hold = _clones_hold(network, self._program) if known is None else known
-        self._simplified = simplify(self._program, self._clones_hold)
+        found = {"clones_hold": clones_hold, "constraints_hold": constraints_hold}
+        self._facts = {
+            name: data.facts[name] if name in data.facts else holds(network, self._program)
+            for name, holds in found.items()
+        }
+        self._simplified = simplify(self._program, **self._facts)
         self._watch = watch
         self._arenas = Arenas(network, lower(network, self._program, self._simplified, watch))
         self._arenas.copy_in()
@@ -148,15 +152,19 @@ class NativeSession:
 
     def load(self, slots: Sequence[int]) -> None:
         """Lay out and fill the arenas of new replicas; the code stays, since they share the structure."""
-        if self._simplified.virtual and not _clones_hold(chosen_replicas(self._network, slots), self._program):
+        new = chosen_replicas(self._network, slots)
+        if self._simplified.virtual and not clones_hold(new, self._program):
             raise ValueError("a replica whose clones differ from their sources joins a batch in which they are equal")
         lowered = lower(self._network, self._program, self._simplified, self._watch)
         for slot in slots:
             self._arenas.replace(slot, lowered)
 
     def facts(self) -> dict[str, bool]:
-        """Whether every clone equalled its source: then some are never copied, and products round otherwise."""
-        return {"clones_hold": self._clones_hold}
+        """Whether every clone equalled its source: then some are never copied, and products round otherwise.
+
+        And whether all constraints held: then those of weights that do not change are left out.
+        """
+        return dict(self._facts)
 
 
 def _library() -> ctypes.CDLL:
@@ -172,7 +180,7 @@ def uncovered(architecture: Architecture) -> str | None:
         if p.activation.name not in ACTIVATIONS:
             return f"the activation {p.activation.name} of {p.label}"
     program = compile_training(architecture)
-    operations = simplify(program, clones_hold=False).operations
+    operations = simplify(program, clones_hold=False, constraints_hold=True).operations
     learns_by_gradient = any(isinstance(op, ops.GradientStepWeight | ops.GradientStepBias) for op in program.operations)
     if learns_by_gradient and architecture.optimizer is not None and not architecture.optimizer.plain:
         return f"the optimizer {type(architecture.optimizer).__name__} with state"
@@ -186,14 +194,3 @@ def uncovered(architecture: Architecture) -> str | None:
         if isinstance(op, UpdateRows) and len(op.us) > MOST_PRODUCTS:
             return f"a gradient over more than {MOST_PRODUCTS} time steps"
     return None
-
-
-def _clones_hold(network: Network, program: Program) -> bool:
-    """Whether every clone equals its source now, as it does unless parameters were overwritten."""
-    for op in program.operations:
-        if isinstance(op, ops.Clone) and op.source2 is None:
-            factor = torch.tensor(network.number(program.numbers[op.factor]), dtype=network.dtype).reshape(-1, 1, 1)
-            copy = network.weights[op.source] * factor
-            if not torch.equal(network.weights[op.weight], copy.transpose(1, 2) if op.transpose else copy):
-                return False
-    return True

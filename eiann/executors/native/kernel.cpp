@@ -5,6 +5,7 @@
 // silent presynaptic units, and updates touch only the rows of active ones. Nothing here depends on the other replicas.
 
 #include <atomic>
+#include <system_error>
 #include <thread>
 
 #include "images.hpp"
@@ -214,7 +215,11 @@ template <typename Work> void spread(int items, int threads, Work work) {
   std::atomic<int> next(0);
   auto loop = [&] { for (int i = next++; i < items; i = next++) work(i); };
   std::vector<std::thread> pool;
-  for (int t = 1; t < std::min(threads, items); ++t) pool.emplace_back(loop);
+  try {
+    for (int t = 1; t < std::min(threads, items); ++t) pool.emplace_back(loop);
+  } catch (const std::system_error&) {
+    // No more threads are allowed here; those that there are do the rest.
+  }
   loop();
   for (auto& thread : pool) thread.join();
 }

@@ -13,6 +13,7 @@ import hashlib
 import os
 import platform
 import shutil
+import stat
 import subprocess
 import tempfile
 from collections.abc import Sequence
@@ -54,7 +55,24 @@ def cache_folder() -> Path:
     chosen = os.environ.get("EIANN_CACHE")
     if chosen:
         return Path(chosen)
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "eiann"
+    try:
+        return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "eiann"
+    except RuntimeError:
+        return _folder_of_the_homeless()
+
+
+def _folder_of_the_homeless() -> Path:
+    """A folder among the temporary files, for users whose home nobody has named, as in containers.
+
+    Raises:
+        OSError: somebody else has it, who could have put a library there.
+    """
+    folder = Path(tempfile.gettempdir()) / f"eiann-{os.getuid()}"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    found = folder.lstat()
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o077:
+        raise OSError(f"{folder} is not this user's alone; name another folder in EIANN_CACHE")
+    return folder
 
 
 def find_compiler() -> str | None:
@@ -89,7 +107,8 @@ def load() -> tuple[ctypes.CDLL | None, str]:
         return _open_or_build(compiler, target), ""
     except subprocess.CalledProcessError as error:
         lines = error.stderr.decode(errors="replace").strip().splitlines() or ["no message"]
-        return None, f"{compiler} could not build it: {lines[0]}"
+        telling = next((line for line in lines if "error:" in line), lines[0])
+        return None, f"{compiler} could not build it: {telling}"
     except (OSError, subprocess.TimeoutExpired) as error:
         return None, f"it could not be built: {error}"
 

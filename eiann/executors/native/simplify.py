@@ -27,18 +27,20 @@ class Simplified:
     virtual: tuple[ops.Clone, ...]
 
 
-def simplify(program: Program, clones_hold: bool) -> Simplified:
+def simplify(program: Program, clones_hold: bool, constraints_hold: bool = True) -> Simplified:
     """Rewrite the operations of a program.
 
     Args:
         program: what to rewrite.
         clones_hold: whether every clone equals its source now; without that no clone is left out.
+        constraints_hold: whether parameters satisfy all others now; without that each is applied to the whole weight.
     """
     kernels = {j.index for j in program.architecture.projections if j.convolution is not None}
-    operations = _merge_updates(without_idle_constraints(program.operations), kernels)
+    holds = clones_hold and constraints_hold
+    operations = _merge_updates(without_idle_constraints(program.operations) if holds else program.operations, kernels)
     virtual = _virtual_clones(operations) if clones_hold else ()
     operations = _replace_clones(operations, virtual)
-    return Simplified(tuple(gathered(_fuse(operations))), virtual)
+    return Simplified(tuple(gathered(_fuse(operations) if constraints_hold else operations)), virtual)
 
 
 def _merge_updates(operations: Sequence[Op], kernels: set[Weight]) -> list[Op]:
@@ -108,7 +110,7 @@ def _fuse(operations: Sequence[Op]) -> list[Op]:
     """Move bounds and masks into the one update of their weight, if nothing looks at the weight in between."""
     fused = list(operations)
     for position, op in enumerate(operations):
-        if not isinstance(op, ops.ClampWeight | ops.Mask):
+        if not isinstance(op, ops.ClampWeight | ops.Mask) or (isinstance(op, ops.ClampWeight) and op.again):
             continue
         touching = [
             i

@@ -44,6 +44,21 @@ class Asked:
         """All of them."""
         return self.study.trials()
 
+    @cached_property
+    def feasible(self) -> pd.DataFrame:
+        """The complete ones within all constraints: those that can be among the best.
+
+        Raises:
+            UserError: there are none.
+        """
+        from optimize.results import feasible_trials, none_best
+
+        settings = self.study.spec.evaluation
+        found = feasible_trials(self.trials, settings.limits)
+        if found.empty:
+            raise none_best(self.study.name, self.trials, settings.constraints)
+        return found
+
     @property
     def objectives(self) -> tuple[str, ...]:
         """Their names."""
@@ -60,16 +75,19 @@ class Asked:
 
         return target_column(self.trials, target, self.objectives)
 
+    def upwards(self, column: str) -> bool:
+        """Whether more is better in the column of a target."""
+        from optimize.analysis.unit import upwards
+
+        return upwards(column, self.study.spec.evaluation.objectives)
+
     def number(self, trial: int | None) -> int:
         """Of the trial, or of the best one."""
-        from eiann.errors import UserError
+        from optimize.results import best_trials
 
         if trial is not None:
             return trial
-        best = self.study.best(1)
-        if best.empty:
-            raise UserError(f"study {self.study.name!r} has no complete trial yet")
-        return int(best.iloc[0]["number"])
+        return int(best_trials(self.feasible, 1, None, self.objectives).iloc[0]["number"])
 
 
 def answer(
@@ -80,15 +98,19 @@ def answer(
     *,
     tail: bool = False,
     order: str | None = None,
+    falling: bool = False,
     hide: tuple[str, ...] = (),
 ) -> None:
-    """Show a part of a table without columns that begin with ``hide``, and write all of it if asked."""
+    """Show a part of a table without columns that begin with ``hide``, and write all of it if asked.
+
+    Shown in the order of a column if there is one, which rises or falls.
+    """
     from optimize.cli.show import console, frame
     from optimize.results import write_table
 
     if out is not None:
         write_table(table, out)
-    ordered = table if order is None else table.sort_values(order)
+    ordered = table if order is None else table.sort_values(order, ascending=not falling)
     shown = ordered.tail(rows) if tail else ordered.head(rows)
     console().print(frame(shown, [name for name in shown.columns if not name.startswith(hide)], title))
     if len(shown) < len(table):

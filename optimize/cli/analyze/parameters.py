@@ -43,8 +43,9 @@ def importance(
 
     asked = Asked.about(study, studies)
     column = asked.column(target)
+    up = asked.upwards(column)
     table = parameter_importance(
-        asked.trials, asked.searched, column, method=method.value, resamples=resamples, seed=seed
+        asked.trials, asked.searched, column, method=method.value, maximize=up, resamples=resamples, seed=seed
     )
     answer(table, out, rows, f"importance for {column}, {method.value}; noise: after shuffling the target")
 
@@ -146,7 +147,8 @@ def degeneracy(
 
     asked = Asked.about(study, studies)
     column = asked.column(target)
-    table = degenerate_group(asked.trials, asked.searched, column, tolerance=tolerance)
+    up = asked.upwards(column)
+    table = degenerate_group(asked.feasible, asked.searched, column, tolerance=tolerance, maximize=up)
     answer(table, out, rows, summary(table))
 
 
@@ -157,7 +159,7 @@ def slices(
     out: OutOption = None,
     rows: RowsOption = 15,
 ) -> None:
-    """Every trial along every parameter."""
+    """Every complete trial along every parameter."""
     from optimize.analysis import slices as cut
 
     asked = Asked.about(study, studies)
@@ -173,7 +175,7 @@ def contours(
     out: OutOption = None,
     rows: RowsOption = 15,
 ) -> None:
-    """What a model of all trials expects over two parameters; shown: the lowest."""
+    """What a model of all trials expects over two parameters; shown: the best."""
     from optimize.analysis import contours as expect
     from optimize.analysis.unit import chosen_parameters
 
@@ -181,7 +183,7 @@ def contours(
     one, other = chosen_parameters(asked.searched, [first, second])
     column = asked.column(target)
     table = expect(asked.trials, (one, other), asked.searched, column)
-    answer(table, out, rows, f"expected {column}", order="expected")
+    answer(table, out, rows, f"expected {column}", order="expected", falling=asked.upwards(column))
 
 
 def parallel(
@@ -191,9 +193,13 @@ def parallel(
     out: OutOption = None,
     rows: RowsOption = 10,
 ) -> None:
-    """Parallel coordinates: every trial with all parameters from 0 (lower bound) to 1 (upper bound), best first."""
+    """Parallel coordinates: trials with all parameters from 0 (lower bound) to 1 (upper bound), best first.
+
+    Trials that violate a constraint of the space are none of them.
+    """
     from optimize.analysis import parallel_coordinates
 
     asked = Asked.about(study, studies)
     column = asked.column(target)
-    answer(parallel_coordinates(asked.trials, asked.searched, column), out, rows, None)
+    table = parallel_coordinates(asked.feasible, asked.searched, column, maximize=asked.upwards(column))
+    answer(table, out, rows, None)

@@ -15,7 +15,7 @@ def front(study: StudyArgument, studies: StudiesOption = STUDIES, out: OutOption
     from optimize.analysis import front_history
 
     asked = Asked.about(study, studies)
-    table = front_history(asked.study.feasible(), asked.objectives)
+    table = front_history(asked.feasible, asked.objectives)
     answer(table, out, rows, "front after every trial", tail=True, hide=("finished", "reference."))
 
 
@@ -29,7 +29,7 @@ def champions(
     from optimize.analysis import champions as find
 
     asked = Asked.about(study, studies)
-    table = find(asked.study.feasible(), asked.objectives, top)
+    table = find(asked.feasible, asked.objectives, top)
     answer(table, out, 100, "balance: 0 is best in everything", hide=("objectives.",))
 
 
@@ -57,7 +57,7 @@ def confidence(
     spec = settings.objectives.get(name, ObjectiveSpec())
     up, by = maximized(name, spec), spec.aggregate
     instances = asked.study.instances()
-    able = instances[instances["number"].isin(asked.study.feasible()["number"])]
+    able = instances[instances["number"].isin(asked.feasible["number"])]
     table = ranking_confidence(able, f"features.{name}", maximize=up, aggregate=by, top=top, seed=seed)
     answer(table, out, top, f"by {by} {name}, {'more' if up else 'less'} is better; low to high: 95 % of the mean")
 
@@ -84,7 +84,8 @@ def compare(
     if len(set(labels)) < len(labels):
         raise UserError("compare: found a study twice; different ones are needed")
     tables = {label: one.trials for label, one in zip(labels, asked, strict=True)}
-    table = compare_studies(tables, common, by=by, budget=budget, seed=seed)
+    limits = {label: one.study.spec.evaluation.limits for label, one in zip(labels, asked, strict=True)}
+    table = compare_studies(tables, common, by=by, budget=budget, constraints=limits, seed=seed)
     answer(table, out, 100, f"{by or common[0]} (minimized); common objectives: {', '.join(common)}")
 
 

@@ -15,7 +15,7 @@ import pytest
 from cluster import ClusterError, Jobs, JobSpec, JobState, load_profile
 from cluster.ray_jobs import RayProfile, RayRunner
 from cluster.ray_jobs import runner as ray_runner
-from cluster.ray_jobs.client import RayJobsClient
+from cluster.ray_jobs.client import RayJobsClient, RayUnreachableError
 from optimize.cli.app import run
 from optimize.study import Study
 from tests.cluster.ports import answer, listening
@@ -219,6 +219,44 @@ def test_no_port_of_a_head_with_the_settings_of_our_jobs_is_open_without_the_tok
     ports = [port for port in listening(head.processes()) if not port.loopback]
     assert len(ports) >= 4
     assert {port: said for port in ports if (said := answer(port)) != "refused"} == {}
+
+
+LATE = "http://127.0.0.1:1: did not answer within 60 s"
+
+
+@pytest.fixture
+def late(monkeypatch: pytest.MonkeyPatch) -> RayProfile:
+    """A cluster that does not answer a submission."""
+
+    def submit(self: RayJobsClient, request: object) -> None:
+        raise RayUnreachableError(LATE)
+
+    monkeypatch.setattr(RayJobsClient, "version", lambda self: "2")
+    monkeypatch.setattr(RayJobsClient, "submit", submit)
+    return RayProfile(kind="ray", address="http://127.0.0.1:1")
+
+
+@pytest.mark.parametrize("kind", [RayUnreachableError, ClusterError])
+def test_a_job_of_which_nobody_knows_stays_on_record(
+    late: RayProfile, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: type[ClusterError]
+) -> None:
+    def job(self: RayJobsClient, submission_id: str) -> None:
+        raise kind("nobody is there")
+
+    monkeypatch.setattr(RayJobsClient, "job", job)
+    with pytest.raises(ClusterError) as caught:
+        RayRunner(late, tmp_path).submit(JobSpec(name="demo", command=("true",)))
+    assert str(caught.value) == f"demo: {LATE}; the job may have been taken all the same, see: eiann status"
+    assert [(status.name, status.state) for status in Jobs(tmp_path).all()] == [("demo", JobState.UNKNOWN)]
+
+
+def test_a_job_that_was_not_taken_leaves_nothing(
+    late: RayProfile, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(RayJobsClient, "job", lambda self, submission_id: None)
+    with pytest.raises(ClusterError, match=f"^{LATE}$"):
+        RayRunner(late, tmp_path).submit(JobSpec(name="demo", command=("true",)))
+    assert not list(tmp_path.iterdir())
 
 
 class _LoginPage(http.server.BaseHTTPRequestHandler):

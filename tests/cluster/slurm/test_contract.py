@@ -91,6 +91,15 @@ def test_a_job_runs_on_its_nodes_to_its_end(site: Site) -> None:
     assert not list((site.jobs.folder / "greet").glob("run-*/token")), "a token ends with its run"
 
 
+def test_a_job_of_which_the_submitter_was_not_told_is_found_in_the_queue(site: Site) -> None:
+    site.submit("untold", "true", directives=("--begin=now+1hour", "--job-name=other"))
+    ids = site.jobs.folder / "untold" / "ids"
+    number = ids.read_text()
+    ids.unlink()
+    assert site.jobs.find("untold").status().state is JobState.QUEUED
+    assert ids.read_text() == number
+
+
 def test_a_failing_command_shows_its_exit_code(site: Site) -> None:
     site.submit("fails", "echo no; exit 7", nodes=1)
     status = site.ended("fails")

@@ -148,6 +148,56 @@ def test_a_refusal_is_one_line_in_slurms_words(answers: Answers, tmp_path: Path)
     assert not (tmp_path / "jobs" / "demo").exists()
 
 
+LATE = "sbatch: error: Batch job submission failed: Socket timed out on send/recv operation\n"
+
+
+@pytest.fixture(params=["is late", "says that it is late"])
+def silent(request: pytest.FixtureRequest, answers: Answers, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Slurm whose answer to a submission is lost; what is said then."""
+    monkeypatch.chdir(tmp_path)
+    if request.param == "is late":
+        monkeypatch.setattr(scheduler, "_SECONDS", 1)
+        (tmp_path / "bin" / "sbatch").write_text("#!/bin/bash\nexec sleep 30\n")
+        return "sbatch: no answer from Slurm within 1 s"
+    answers("sbatch", error=LATE, code=1)
+    return "Slurm does not answer: Batch job submission failed: Socket timed out on send/recv operation"
+
+
+def test_a_job_that_was_taken_without_a_word_is_found_by_its_script(
+    silent: str, answers: Answers, tmp_path: Path
+) -> None:
+    runner = SlurmRunner(SlurmProfile(), tmp_path / "jobs")
+    script = runner.folder / "demo" / "job.sh"
+    answers("squeue", f"5|COMPLETED|{script}\n18|PENDING|{script}\n19|RUNNING|/elsewhere/demo/job.sh\n")
+    assert runner.submit(JobSpec(name="demo", command=("true",))).name == "demo"
+    assert (runner.folder / "demo" / "ids").read_text() == "18\n"
+
+
+def test_a_job_that_was_not_taken_leaves_nothing(silent: str, answers: Answers, tmp_path: Path) -> None:
+    runner = SlurmRunner(SlurmProfile(), tmp_path / "jobs")
+    answers("squeue", f"5|COMPLETED|{runner.folder}/demo/job.sh\n")
+    with pytest.raises(ClusterError) as caught:
+        runner.submit(JobSpec(name="demo", command=("true",)))
+    assert str(caught.value) == f"demo: {silent}"
+    assert not list(runner.folder.iterdir())
+
+
+def test_a_job_of_which_nobody_knows_stays_on_record(silent: str, answers: Answers, tmp_path: Path) -> None:
+    runner = SlurmRunner(SlurmProfile(), tmp_path / "jobs")
+    answers("squeue", error="slurm_load_jobs error: Unable to contact slurm controller\n", code=1)
+    with pytest.raises(ClusterError) as caught:
+        runner.submit(JobSpec(name="demo", command=("true",)))
+    assert str(caught.value) == f"demo: {silent}; the job may have been taken all the same, see: eiann status"
+    jobs = Jobs(runner.folder)
+    assert [(status.name, status.state) for status in jobs.all()] == [("demo", JobState.UNKNOWN)]
+    answers("squeue", "")
+    (status,) = jobs.all()
+    assert (status.state, status.detail) == (JobState.LOST, "Slurm told no number: it knows no such job")
+    answers("squeue", f"18|RUNNING|{runner.folder}/demo/job.sh\n")
+    (status,) = jobs.all()
+    assert (status.state, status.detail) == (JobState.RUNNING, "Slurm job 18")
+
+
 def test_a_job_whose_submitter_was_killed_is_found_by_what_it_noted_itself(
     runner: SlurmRunner, answers: Answers
 ) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from eiann.config import NetworkConfig
+from eiann.config.validation import did_you_mean
 from eiann.errors import ConfigError
 
 LAYERS = "layer_config:\n  Input: {E: {size: 4}}\n  Output:\n    E: {size: 2}\n"
@@ -58,12 +59,12 @@ CASES = [
     (LAYERS, "1: projection_config: is missing"),
     (LAYERS + "projection_config: {Output: {E: {Inputs: {E: {}}}}}\n", "5: projection_config.Output.E.Inputs: there is no layer 'Inputs'; did you mean 'Input'?"),
     (LAYERS + "projection_config: {Output: {I: {Input: {E: {}}}}}\n", "5: projection_config.Output.I: layer 'Output' has no population 'I'; there are: E"),
-    (LAYERS.replace("Output", "Out_put") + PROJECTIONS, "3: layer_config.Out_put: found 'Out_put'; the name of a layer has letters and digits only"),
+    (LAYERS.replace("Output", "Out_put") + PROJECTIONS, "3: layer_config.Out_put: found 'Out_put'; the name of a layer has letters and digits only: a-z, A-Z, 0-9"),
     (LAYERS.replace("    E:", "    E.1:") + PROJECTIONS, "4: layer_config.Output.E.1: found 'E.1'; the name of a population has"),
     (LAYERS + "  OutputE: {E: {size: 1}}\n  Out: {putEE: {size: 1}}\n" + PROJECTIONS, "6: layer_config.Out.putEE: its full name 'OutputEE' is also that of OutputE.E"),
     ("layer_config: 3\n" + PROJECTIONS, "1: layer_config: found 3; a mapping of keys to values would be right"),
     ("- 1\n", "1: found [1]; a mapping with layers and projections would be right"),
-    ("", " found null; a mapping with layers and projections would be right"),
+    ("", " the file is empty; a mapping with layers and projections would be right"),
     ("{}\n", "1: found nothing; a network has layers and projections"),
     # the dotted form
     (LAYERS + "projection_config:\n  Output.E:\n    Input.E: {sise: 1}\n", "7: projection_config.Output.E.Input.E.sise: unknown key"),
@@ -77,9 +78,14 @@ CASES = [
     (COMPACT + "layer_config: {}\n", "4: layer_config: this key belongs to the nested form, 'layers' to the compact form"),
     ("cells: {E: excitatory}\n", "1: there are no layers; name them"),
     ("layers: {Input: {E: 4}, Output: }\n", "1: layers.Output: the layer has no population; give it one"),
+    ("layers:\n  Input: {E: 4}\n  H_1: {E: 4}\n", "3: layers.H_1: found 'H_1'; the name of a layer has letters and digits only: a-z, A-Z, 0-9"),
+    ("layers:\n  Input: {E: 4}\n  H1:\n    E_1: 4\n", "4: layers.H1.E_1: found 'E_1'; the name of a population has letters"),
+    ("extends: good.yaml\nlayers:\n  H1: {E: 4, I: 3}\n  H_1: {E: 2}\n", "4: layers.H_1: found 'H_1'; the name of a layer"),
     ("layers:\n  Input: {E: 4}\n  hidden: {E: 3}\n", "3: layers.hidden: 'hidden' has a meaning of its own in selectors"),
     ("layers:\n  Input: {E: 4}\n  Output:\n    E: [4]\n", "4: layers.Output.E: found [4]; clauses such as"),
     ("layers:\n  Input: {E: 4}\n  Output:\n    E: 4, aktivation relu\n", "4: layers.Output.E.aktivation: unknown word 'aktivation'; did you mean 'activation'?"),
+    ("layers:\n  Input: {E: 4}\n  Output: {E: 64.5}\n", "3: layers.Output.E: found 64.5; a whole number would be right"),
+    ("layers:\n  Input: {E: 4}\n  Output:\n    E: 64, Tau 2\n", "4: layers.Output.E.Tau: unknown word 'Tau'; did you mean 'tau'?"),
     ("layers:\n  Input: {E: 4}\n  Output:\n    E: size few\n", "4: layers.Output.E.size: found 'few'; a whole number would be right"),
     ("layers:\n  Input: {E: 4}\n  Output:\n    E: {size: 4, cell: X}\n", "4: layers.Output.E.cell: found 'X'; a cell type is E, I or none"),
     ("layers:\n  Input: {E: 4}\n  Output:\n    E: {size: 4, excitatory: 3}\n", "4: layers.Output.E.excitatory: found 3 behind 'excitatory', which takes no"),
@@ -97,6 +103,7 @@ CASES = [
     (COMPACT + "projections:\n  E <- below.E: dendrite\n", "5: projections.'E <- below.E'.dendrite: unknown word 'dendrite'; in this form it is 'dend'"),
     (COMPACT + "projections:\n  E <- below.E: {compartment: dendrite}\n", "5: projections.'E <- below.E'.compartment: found 'dendrite'; 'dend' would be right"),
     (COMPACT + "projections:\n  E <- below.E: 3\n", "5: projections.'E <- below.E': found 3; a word would be right, such as 'init 3'"),
+    (COMPACT + "projections:\n  E <- below.E: 0.5\n", "5: projections.'E <- below.E': found 0.5; a word would be right, such as 'init 0.5'"),
     (COMPACT + "projections:\n  E <- below.E: dend 3\n", "5: projections.'E <- below.E'.dend: found 3 behind 'dend', which takes no value"),
     (COMPACT + "projections:\n  E <- below.E: rule\n", "5: projections.'E <- below.E'.rule: 'rule' needs a value"),
     (COMPACT + "projections:\n  E <- below.E: rule X(1)\n", "5: projections.'E <- below.E'.rule: found the argument 1 of 'X'; arguments here have names"),
@@ -109,6 +116,8 @@ CASES = [
     (COMPACT + "projections:\n  E <- below.E: init.scale 2\n", "5: projections.'E <- below.E'.init.scale: found 'init.scale', but the initializer has no named"),
     (COMPACT + "projections:\n  E <- below.E: [1]\n", "5: projections.'E <- below.E': found [1]; clauses such as"),
     (COMPACT + "training:\n  taw: 3\n", "5: training.taw: unknown word 'taw'; did you mean 'tau'?"),
+    (COMPACT + "training:\n  device: gpu\n", "5: training.device: found 'gpu'; cpu, cuda or cuda:N would be right"),
+    (COMPACT + "training:\n  device: cuda:one\n", "5: training.device: found 'cuda:one'; cpu, cuda or cuda:N would be right"),
     (COMPACT + "training:\n  seed: 3\n", "5: training.seed: a network has no seed"),
     (COMPACT + "training: 3\n", "4: training: found 3; a mapping would be right: settings such as 'tau: 3'"),
     (COMPACT + "order: random\n", "4: order: found 'random'; by_layer or as_written would be right"),
@@ -144,6 +153,17 @@ def test_a_mistake_in_a_base_is_located_in_the_base(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="the lower bound comes first") as error:
         NetworkConfig.from_yaml(path)
     assert str(error.value).startswith(f"{base}:6: projections.'E <- below.E'.bounds: ")
+
+
+def test_an_error_found_in_the_network_has_its_key_as_written(tmp_path: Path) -> None:
+    path = tmp_path / "net.yaml"
+    path.write_text("about: one layer\nlayers: {Input: {E: 2}}\n")
+    found = NetworkConfig.from_yaml(path).placed(ConfigError("found 1 layer", ("layer_config",)))
+    assert str(found) == f"{path}:2: layers: found 1 layer"
+
+
+def test_the_word_that_differs_in_case_only_is_meant() -> None:
+    assert did_you_mean("BP_like_2e", ["BP_like_2L", "BP_like_2E"]) == "did you mean 'BP_like_2E'?"
 
 
 def test_a_missing_file_is_one_line(tmp_path: Path) -> None:

@@ -37,6 +37,7 @@ BROKEN: list[dict[str, Any]] = [
     {"layers": {}, "projections": {"E <- E": {"dend": 3}}},
     {"layers": {}, "training": {"taw": 3}},
     {"layers": {}, "projektions": {}},
+    {"layer_config": {}, "projection_config": {}, "training_kwargs": {"device": "gpu"}},
     {"layer_config": {"Input": {"E": {"sise": 2}}}, "projection_config": {}},
     {"layer_config": {}, "projection_config": {"H1": {"E": {"Input": {"E": {"direction": "up"}}}}}},
 ]

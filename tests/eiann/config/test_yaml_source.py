@@ -77,7 +77,12 @@ REFUSED = [
     ("[1]: 2", "n:1: a key is text"),
     ("a: 1\n---\nb: 2", "n:2: found a second document"),
     ("a: [", "n:2: not valid YAML"),
-    ("a:\n\t- b", "n:2: not valid YAML"),
+    ("a:\n\t- b", "n:2: not valid YAML: found a tab; indent with spaces"),
+    ("a:\n  b: 1\n\tc: 2", "n:3: not valid YAML: found a tab; indent with spaces"),
+    (
+        "a: {E <- E: init[3]}",
+        "n:1: not valid YAML: while parsing a flow mapping: did not find expected ',' or '}'; inside",
+    ),
     ("a: b: c", "n:1: not valid YAML"),
     ("a:\n  <<: 3", "n:2: a.<<: << merges mappings"),
     ("\0", "n: not valid YAML"),

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 import eiann
-from eiann.data import load
+from eiann.data import Dataset, load
 
 
 def base() -> dict[str, Any]:
@@ -109,3 +109,68 @@ def test_an_absent_device_is_refused() -> None:
         return
     with pytest.raises(eiann.UserError, match="no CUDA device"):
         eiann.Network(eiann.NetworkConfig.from_dict(base()), seeds=[1], device="cuda")
+
+
+def test_the_device_of_the_file_counts_where_no_other_is_named() -> None:
+    import torch
+
+    on_cuda = eiann.NetworkConfig.from_dict(changed("training_kwargs.device", "cuda"))
+    assert eiann.Network(on_cuda, seeds=[1], device="cpu").device.type == "cpu"
+    if not torch.cuda.is_available():
+        with pytest.raises(eiann.UserError, match="no CUDA device"):
+            eiann.Network(on_cuda, seeds=[1])
+    with pytest.raises(eiann.UserError, match="device: found 'abacus'"):
+        eiann.NetworkConfig.from_dict(changed("training_kwargs.device", "abacus"))
+
+
+@pytest.mark.parametrize("dtype", ["bfloat16", "float16", "int64", "complex64"])
+def test_numbers_that_cannot_be_saved_are_not_trained(dtype: str) -> None:
+    import torch
+
+    config = eiann.NetworkConfig.from_dict(base())
+    with pytest.raises(eiann.UserError, match=f"dtype: found torch.{dtype}; use torch.float32"):
+        eiann.Network(config, seeds=[1], dtype=getattr(torch, dtype))
+
+
+@pytest.mark.parametrize(
+    ("keys", "words"),
+    [
+        ({"data_seeds": [1.7]}, "data_seeds: found 1.7; whole numbers"),
+        ({"data_seeds": [2**64]}, "data_seeds: found 18446744073709551616"),
+        ({"steps": 10.0}, "steps: found 10.0; a whole number"),
+        ({"steps": 0}, "steps: found 0; a whole number"),
+        ({"epochs": 0}, "epochs: found 0; a whole number"),
+    ],
+)
+def test_counts_and_seeds_are_whole_numbers(keys: dict[str, Any], words: str) -> None:
+    network = eiann.Network(eiann.NetworkConfig.from_dict(base()), seeds=[1])
+    with pytest.raises(eiann.UserError, match=words):
+        eiann.train(network, load("spiral").train, **{"data_seeds": [1], **keys})
+    for seed in (1.7, "2", 2**65):
+        with pytest.raises(eiann.UserError, match=f"seeds: found {seed!r}"):
+            eiann.Network(network.configs, seeds=[seed])  # type: ignore[list-item]
+
+
+@pytest.mark.parametrize("executor", ["torch", "native"])
+def test_data_that_do_not_fit_a_replica_are_refused_everywhere(executor: str) -> None:
+    import torch
+
+    spiral = load("spiral").train
+    config = eiann.NetworkConfig.from_dict(base())
+    other = eiann.NetworkConfig.from_dict(changed("layer_config.Output.E.size", 5))
+    wide = Dataset(torch.rand(6, 784), spiral.targets[:6], "wide")
+    network = eiann.Network(config, seeds=[1])
+    for call in (
+        lambda: eiann.evaluate(network, wide, executor),
+        lambda: eiann.predict(network, wide.inputs, executor),
+        lambda: eiann.equilibration_residual(network, wide, executor=executor),
+        lambda: eiann.train(network, wide, [1], executor=executor),
+    ):
+        with pytest.raises(eiann.UserError, match=r"found inputs of shape \(784,\)"):
+            call()
+    with pytest.raises(eiann.UserError, match=r"found the shape \(784,\)"):
+        eiann.predict(network, wide.inputs[0], executor)
+    with pytest.raises(eiann.UserError, match=r"found 4 classes; the output Output\.E has 5 units"):
+        eiann.train(eiann.Network([config, other], seeds=[1, 2]), spiral, [1, 2], executor=executor, steps=3)
+    with pytest.raises(eiann.UserError, match=r"found 4 classes; the output Output\.E has 5 units"):
+        eiann.evaluate(eiann.Network(other, seeds=[1]), spiral, executor)

@@ -159,6 +159,7 @@ def test_a_damaged_or_foreign_file_is_one_line(tmp_path: Path, change: Any, word
         ({"executor": "torch"}, "executor"),
         ({"validation": None}, "validation data"),
         ({"val_interval": (0, -1, 6)}, "validation steps"),
+        ({"callbacks": [eiann.Recorder("parameters")]}, "recorders"),
     ],
 )
 def test_a_checkpoint_of_another_run_is_refused(tmp_path: Path, keys: dict[str, Any], words: str) -> None:
@@ -182,3 +183,41 @@ def test_a_checkpoint_of_another_run_is_refused(tmp_path: Path, keys: dict[str, 
 def test_a_checkpoint_needs_a_distance() -> None:
     with pytest.raises(eiann.UserError, match="found 0 as steps between two"):
         eiann.Checkpoint("run.checkpoint", every=0)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        eiann.Recorder("parameters"),
+        eiann.Recorder("activity", interval=(0, -1, 7)),
+        eiann.Recorder("activity", populations=["H1.E"]),
+        eiann.Recorder("activity", step_before=True),
+    ],
+    ids=["kind", "interval", "populations", "step before"],
+)
+def test_a_recorder_goes_on_with_what_it_was_asked_for(tmp_path: Path, other: eiann.Recorder) -> None:
+    checkpoint = eiann.Checkpoint(tmp_path / "run.checkpoint", every=5)
+
+    def train(recorder: eiann.Recorder, progress: Any = None) -> None:
+        network = eiann.Network(NETWORKS["BP_like_2E"], seeds=[66049])
+        callbacks = [recorder]
+        eiann.train(network, tiny_data(), [257], callbacks=callbacks, checkpoint=checkpoint, progress=progress)
+
+    with pytest.raises(CrashError):
+        train(eiann.Recorder("activity"), crash_at(6))
+    with pytest.raises(eiann.UserError, match="a checkpoint of another run: recorders"):
+        train(other)
+    same = eiann.Recorder("activity")
+    train(same)
+    assert len(same.recording.steps) == len(tiny_data())
+
+
+@pytest.mark.parametrize("executor", ["torch", "native"])
+def test_a_network_whose_training_was_cut_off_has_what_it_learned(executor: str) -> None:
+    """Whoever catches a Ctrl-C may save it."""
+    whole, cut = (eiann.Network(NETWORKS["BP_like_2E"], seeds=[66049]) for _ in range(2))
+    eiann.train(whole, tiny_data(), [257], executor=executor, epochs=20, steps=10)
+    with pytest.raises(CrashError):
+        eiann.train(cut, tiny_data(), [257], executor=executor, epochs=40, steps=10, progress=crash_at(200))
+    for name, value in whole.state_dict().items():
+        assert torch.equal(cut.state_dict()[name], value), name

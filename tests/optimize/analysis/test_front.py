@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import warnings
 
 import numpy as np
@@ -12,7 +13,7 @@ from optuna.visualization import plot_hypervolume_history
 
 from eiann.errors import UserError
 from optimize.analysis import champions, front_history, hypervolume, ranked, reference_point
-from optimize.analysis.champions import pareto_ranks
+from optimize.results import pareto_ranks
 from tests.optimize.analysis.points import Floats, table
 
 
@@ -93,3 +94,28 @@ def test_the_all_rounder_leads_its_rank_and_specialists_are_found() -> None:
         ["best a", 1, 0],
         ["best b", 1, 2],
     ]
+
+
+def test_the_hypervolume_is_that_of_the_front_so_far() -> None:
+    rng = np.random.default_rng(4)
+    costs = np.vstack((rng.random((40, 3)), rng.integers(0, 3, (40, 3)) / 2, 5 * rng.random((10, 3))))
+    trials = table(costs)
+    for i in range(3):
+        trials[f"objectives.o{i}"] = costs[:, i]
+    reference = [1.0, 1.0, 1.0]
+    history = front_history(trials, ["o0", "o1", "o2"], reference)
+    expected = [hypervolume(costs[: i + 1], np.array(reference)) for i in range(len(costs))]
+    assert history["hypervolume"].tolist() == pytest.approx(expected, rel=1e-9)
+
+
+def test_a_front_of_hundreds_in_three_objectives_is_followed_in_seconds() -> None:
+    away = np.abs(np.random.default_rng(5).normal(size=(1000, 3)))
+    costs = 1.2 - away / np.linalg.norm(away, axis=1, keepdims=True)
+    trials = table(costs)
+    for i in range(3):
+        trials[f"objectives.o{i}"] = costs[:, i]
+    begun = time.process_time()
+    history = front_history(trials, ["o0", "o1", "o2"])
+    # One second; the whole volume anew after every trial takes ten of them, or minutes.
+    assert time.process_time() - begun < 6
+    assert history["front"].iloc[-1] == 1000

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -23,6 +25,7 @@ from optimize.analysis import (
 )
 from optimize.analysis.degeneracy import clusters, distances, local_minima, summary
 from optimize.space import Parameter
+from optimize.space.formula import Condition
 from tests.optimize.analysis.points import cube, instance_table, sampled, table
 
 RNG = np.random.default_rng
@@ -78,6 +81,48 @@ def test_distance_from_the_best_goes_with_error_in_a_funnel() -> None:
     found = distance_and_error(table(points, ((points - 0.3) ** 2).sum(1)), cube(3), "objectives.y")
     assert found["distance"].iloc[0] == 0
     assert found["distance"].corr(found["objectives.y"], method="spearman") > 0.8
+
+
+def test_the_best_of_what_is_maximized_are_its_highest() -> None:
+    trials = two_basins()
+    trials["features.y"] = 100 - trials["features.y"]
+    best = degenerate_group(trials, cube(6), "objectives.y", tolerance=0.1)
+    found = degenerate_group(trials, cube(6), "features.y", tolerance=0.1, maximize=True)
+    assert found["number"].tolist() == best["number"].tolist()
+    assert found["features.y"].iloc[0] == trials["features.y"].max()
+    assert found["excess"].tolist() == pytest.approx(best["excess"].tolist(), abs=1e-9)
+    assert found["minimum"].tolist() == best["minimum"].tolist()
+    lines = parallel_coordinates(trials, cube(6), "features.y", maximize=True)
+    assert lines["features.y"].is_monotonic_decreasing
+    assert lines["quantile"].iloc[0] == 0
+
+
+def test_local_minima_are_those_among_all_pairs() -> None:
+    rng = RNG(3)
+    for count, dimensions in ((1, 2), (3, 2), (30, 3), (1500, 8)):
+        # Few different coordinates: neighbours that are equally near are told apart by their place.
+        points, values = rng.integers(0, 4, (count, dimensions)) / 4, rng.random(count)
+        near = min(max(5, dimensions + 1), max(1, count // 4))
+        apart = distances(points) ** 2 + np.diag(np.full(count, np.inf))
+        order = np.argsort(apart.round(9), axis=1, kind="stable")[:, :near]
+        assert local_minima(points, values).tolist() == (values[:, None] < values[order]).all(1).tolist()
+
+
+def peak_of(question: object, *arguments: object, **options: object) -> float:
+    """Megabytes held at most while a question is answered, of what was not held before."""
+    assert callable(question)
+    tracemalloc.start()
+    try:
+        question(*arguments, **options)
+        return tracemalloc.get_traced_memory()[1] / 1e6
+    finally:
+        tracemalloc.stop()
+
+
+def test_the_funnel_of_many_trials_never_holds_all_pairs() -> None:
+    trials = sampled(lambda x: x[:, 0], cube(5), 4000)
+    # All pairs of 4000 trials are 128 MB.
+    assert peak_of(distance_and_error, trials, cube(5), "objectives.y") < 64
 
 
 def planted_failures(where: float = 0.7) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -176,6 +221,36 @@ def test_what_a_seed_does_to_every_trial_does_not_blur_their_order() -> None:
     )
     assert found["number"].tolist() == [1, 0]
     assert found["chance_of_best"].tolist() == [1.0, 0.0]
+
+
+def test_a_ranking_of_many_trials_never_holds_all_pairs() -> None:
+    instances = instance_table(RNG(0).random((1000, 3)))
+    options = {"maximize": True, "top": 1000, "resamples": 400}
+    # All pairs of 1000 trials in 400 resamples are 400 MB.
+    assert peak_of(ranking_confidence, instances, "features.accuracy", **options) < 64
+
+
+def test_ranks_of_a_ranking_count_what_is_better_in_each_resample() -> None:
+    accuracy = RNG(1).integers(80, 90, (30, 4)).astype(float)
+    found = ranking_confidence(instance_table(accuracy), "features.accuracy", maximize=True, top=30, resamples=300)
+    means = accuracy[found["number"]][:, RNG(0).integers(4, size=(300, 4))].mean(2)
+    ranks = 1 + (means[None, :, :] > means[:, None, :]).sum(1)
+    low, high = np.percentile(ranks, [2.5, 97.5], axis=1)
+    assert found["rank_low"].tolist() == np.floor(low).tolist()
+    assert found["rank_high"].tolist() == np.ceil(high).tolist()
+
+
+def test_a_trial_beyond_a_constraint_of_its_study_is_tried_and_never_the_best() -> None:
+    values = np.arange(20.0)
+    trials, limit = table(RNG(0).random((20, 2)), values), Condition.parse("y >= 5")
+    (row,) = compare_studies({"bound": trials}, ["y"], constraints={"bound": [limit]}).to_dict("records")
+    assert (row["trials"], row["complete"], row["feasible"], row["budget"]) == (20, 20, 15, 20)
+    assert (row["best"], row["median"]) == (5, 12)
+    assert row["best_low"] >= 5
+    free = compare_studies({"free": trials}, ["y"])
+    assert free["best"].iloc[0] == 0
+    with pytest.raises(UserError, match="of 20 complete trials none satisfies the constraints y > 99"):
+        compare_studies({"bound": trials}, ["y"], constraints={"bound": [Condition.parse("y > 99")]})
 
 
 def test_studies_are_compared_at_the_same_budget() -> None:

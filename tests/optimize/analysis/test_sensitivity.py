@@ -19,7 +19,10 @@ from optimize.analysis import (
     sobol_design,
     sobol_indices,
 )
+from optimize.samplers import DesignSampler
+from optimize.samplers.qmc import place
 from optimize.space import Parameter
+from optimize.study.suggest import distribution
 from tests.optimize.analysis.points import Floats, cube, ishigami, sampled, table
 
 CIRCLE = cube(3, -math.pi, math.pi)
@@ -54,6 +57,35 @@ def test_trials_that_are_no_design_are_refused() -> None:
         sobol_indices(sampled(ishigami, CIRCLE, 32), CIRCLE, "objectives.y")
     with pytest.raises(UserError, match="power of two, such as"):
         sobol_design(CIRCLE, 100)
+
+
+def test_as_many_trials_as_a_design_has_are_no_design() -> None:
+    with pytest.raises(UserError, match=r"no design in its order: trial 1 is not trial 0 with 'x1'.*analyze design"):
+        sobol_indices(sampled(ishigami, CIRCLE, 40), CIRCLE, "objectives.y")
+    points = sobol_design(CIRCLE, 8)[[f"params.x{i}" for i in (1, 2, 3)]].to_numpy()
+    swapped = points.copy()
+    swapped[[11, 12]] = swapped[[12, 11]]
+    with pytest.raises(UserError, match="trial 11 is not trial 10 with 'x1' of trial 14"):
+        sobol_indices(table(swapped, ishigami(swapped)), CIRCLE, "objectives.y")
+    rounded = points * (1 + 1e-9)
+    assert len(sobol_indices(table(rounded, ishigami(points)), CIRCLE, "objectives.y")) == 3
+
+
+def test_whole_numbers_and_choices_have_equal_parts_of_a_design() -> None:
+    parameters = (
+        Parameter("size", "int", low=1, high=3),
+        Parameter("wide", "int", low=1, high=100, scale="log"),
+        Parameter("kind", "categorical", choices=("a", "b", "c")),
+        Parameter("rate", "float", low=1e-4, high=1.0, scale="log"),
+    )
+    design = sobol_design(parameters, 256)
+    for name in ("size", "kind"):
+        shares = design[f"params.{name}"].value_counts(normalize=True)
+        assert shares.to_numpy() == pytest.approx([1 / 3] * 3, abs=0.01)
+    unit = DesignSampler(n=256, seed=0).points(4)
+    space = {parameter.name: distribution(parameter) for parameter in parameters}
+    rows = design.drop(columns="design").rename(columns=lambda name: name.removeprefix("params."))
+    assert rows.to_dict("records") == [place(point, space) for point in unit]
 
 
 def test_rbd_fast_finds_the_first_order_indices_of_the_ishigami_function() -> None:
@@ -109,6 +141,17 @@ def test_importance_finds_what_matters_and_what_is_noise(method: str) -> None:
     assert first["low"] > first["noise"]
 
 
+def test_the_best_tenth_of_what_is_maximized_is_its_highest() -> None:
+    # Low values are a matter of x1, high ones of x2.
+    trials = sampled(lambda x: np.where(x[:, 0] < 0.15, -1.0, 0.0) + np.where(x[:, 1] > 0.85, 1.0, 0.0), cube(2), 400)
+    lowest, highest = (
+        parameter_importance(trials, cube(2), "features.y", method="pedanova", maximize=up, resamples=2)
+        for up in (False, True)
+    )
+    assert lowest["parameter"].iloc[0] == "x1"
+    assert highest["parameter"].iloc[0] == "x2"
+
+
 def test_importance_is_the_same_for_the_same_seed() -> None:
     trials = sampled(quadratic, cube(2), 15)
     one, again = (parameter_importance(trials, cube(2), "objectives.y", resamples=2, seed=5) for _ in range(2))
@@ -116,7 +159,7 @@ def test_importance_is_the_same_for_the_same_seed() -> None:
 
 
 def test_importance_of_few_trials_is_refused() -> None:
-    with pytest.raises(UserError, match=r"found 4 trials with objectives\.y; at least 10"):
+    with pytest.raises(UserError, match=r"found 4 complete trials with objectives\.y; at least 10"):
         parameter_importance(sampled(quadratic, cube(2), 4), cube(2), "objectives.y")
 
 

@@ -54,6 +54,73 @@ def test_every_kind_shows_and_writes_its_table(kind: str, path: str, tmp_path: P
     assert f"written to {out}" in capsys.readouterr().out
 
 
+@pytest.fixture(scope="module")
+def bound(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Study]:
+    """A finished study whose constraint excludes its best trials."""
+    space = SearchSpace.from_dict(toy_document(constraints=["loss > 0.1"]))
+    study = Study.create(
+        space, name="bound", studies=tmp_path_factory.mktemp("bound"), trials=40, trainer=STUB,
+        resources=Resources(pack=10),
+    )  # fmt: skip
+    run_inline(study)
+    yield study
+    study.close()
+
+
+@pytest.mark.parametrize("kind", ["front", "champions", "confidence", "degeneracy", "parallel"])
+def test_trials_beyond_a_constraint_are_in_no_answer_about_the_best(kind: str, bound: Study, tmp_path: Path) -> None:
+    out = tmp_path / "table.csv"
+    assert run(["analyze", kind, str(bound.folder.path), "--out", str(out)]) == 0
+    shown, able = set(pd.read_csv(out)["number"]), set(bound.feasible()["number"])
+    assert shown
+    assert shown <= able
+
+
+def test_studies_are_compared_by_their_trials_within_the_constraints(bound: Study, tmp_path: Path) -> None:
+    out = tmp_path / "table.csv"
+    assert run(["analyze", "compare", str(bound.folder.path), "--out", str(out)]) == 0
+    (row,) = pd.read_csv(out).to_dict("records")
+    assert row["best"] == pytest.approx(bound.feasible()["objectives.accuracy"].min())
+    assert row["feasible"] == len(bound.feasible()) < row["complete"]
+
+
+@pytest.mark.parametrize("kind", ["front", "champions", "confidence", "degeneracy", "parallel", "local", "compare"])
+def test_constraints_that_no_trial_satisfies_are_named(kind: str, tmp_path: Path, capsys: Captured) -> None:
+    space = SearchSpace.from_dict(toy_document(constraints=["loss < 0"]))
+    study = Study.create(space, name="none", studies=tmp_path, trials=4, trainer=STUB)
+    run_inline(study)
+    study.close()
+    assert run(["analyze", kind, str(study.folder.path)]) == 2
+    said = capsys.readouterr().err
+    assert "complete trials none satisfies the constraints loss < 0" in said
+    assert said.count("\n") == 1
+
+
+def test_the_best_of_a_feature_that_is_maximized_are_its_highest(path: str, tmp_path: Path, capsys: Captured) -> None:
+    study = Study.open(path)
+    best = study.best(1, "accuracy").iloc[0]
+    study.close()
+    for kind in ("degeneracy", "parallel"):
+        out = tmp_path / f"{kind}.csv"
+        assert run(["analyze", kind, path, "--target", "features.accuracy", "--out", str(out)]) == 0
+        first = pd.read_csv(out).iloc[0]
+        assert first["number"] == best["number"]
+        assert first["features.accuracy"] == pytest.approx(best["features.accuracy"])
+    tables = {}
+    for target in ("accuracy", "features.accuracy"):
+        out = tmp_path / "importance.csv"
+        words = ["analyze", "importance", path, "--method", "pedanova", "--resamples", "2", "--target", target]
+        assert run([*words, "--out", str(out)]) == 0
+        tables[target] = pd.read_csv(out)["importance"].tolist()
+    assert tables["accuracy"] == pytest.approx(tables["features.accuracy"])
+    out = tmp_path / "contours.csv"
+    words = ["analyze", "contours", path, "rate", "scale", "--target", "features.accuracy", "--rows", "1"]
+    capsys.readouterr()
+    assert run([*words, "--out", str(out)]) == 0
+    table = pd.read_csv(out)
+    assert f"{table['expected'].max():.4g}" in capsys.readouterr().out
+
+
 def test_contours_and_comparison(path: str, tmp_path: Path, capsys: Captured) -> None:
     out = tmp_path / "contours.parquet"
     assert run(["analyze", "contours", path, "rate", "scale", "--out", str(out)]) == 0

@@ -10,11 +10,14 @@ import sys
 import time
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
+import yaml
 
 from optimize.study import Study
+from tests.optimize.conftest import toy_document
 
 STUB = "optimize.tune.stub:StubTrainer"
 
@@ -107,6 +110,25 @@ def test_wrong_input_is_one_line_and_exit_code_2_and_leaves_nothing(
     assert not list(tmp_path.iterdir())
 
 
+def test_ctrl_c_says_that_it_stopped(tmp_path: Path) -> None:
+    network = tmp_path / "net.yaml"
+    network.write_text(
+        "layers: {Input: {E: 2}, H1: {E: 200}, Output: {E: 4}}\n"
+        "projections: {E <- below.E: rule Backprop}\n"
+        "training: {learning_rate: 0.01, tau: 3, forward_steps: 15}\n"
+    )
+    command = [sys.executable, "-m", "optimize.cli", "train", str(network), "--data", "spiral", "--seeds", "100", "-v"]
+    with subprocess.Popen(
+        [*command, "--out", str(tmp_path / "out")], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as training:
+        assert training.stdout is not None
+        assert "executor" in training.stdout.readline()  # it is under way, and has minutes to go
+        training.send_signal(signal.SIGINT)
+        _, said = training.communicate(timeout=120)
+    assert (training.returncode, said) == (130, "stopped; nothing was written\n")
+    assert list(tmp_path.iterdir()) == [network]
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [
@@ -161,3 +183,57 @@ def test_verbose_training_says_the_executor_before_the_result(tmp_path: Path) ->
     )
     said = eiann("train", str(network), "--data", "spiral", "--steps", "20", "-v", "--out", str(tmp_path / "out"))
     assert said.stdout.index("executor native: the fastest") < said.stdout.index("accuracy")
+
+
+def test_going_on_refuses_what_the_study_was_not_made_with(toy_file: Path, tmp_path: Path) -> None:
+    first = [
+        "optimize",
+        toy_file,
+        "--trials",
+        "4",
+        "--trainer",
+        STUB,
+        "--studies",
+        tmp_path,
+        "--name",
+        "toy",
+        "--resume",
+    ]
+    made = ["--sampler", "tpe", "--instances", "2", "--seed", "3"]
+    eiann(*first, *made)
+    spec = (tmp_path / "toy" / "spec.yaml").read_bytes()
+    for changed, words in (
+        (["--sampler", "random"], "--sampler: found random, and the study"),
+        (["--sampler", "tpe", "--sampler-option", "n_startup_trials=5"], "found tpe n_startup_trials=5"),
+        (["--instances", "3"], "--instances: found 3, and the study"),
+        (["--steps", "20"], "--steps: found 20, and the study"),
+        (["--seed", "4"], "--seed: found 4, and the study"),
+        (["--race", "first=2"], "--race: found first 2"),
+    ):
+        done = eiann(*first, *changed, check=2)
+        assert words in done.stderr
+        assert len(done.stderr.strip().splitlines()) == 1
+    eiann(*first, *made)
+    eiann(*first)
+    done = eiann("resume", tmp_path / "toy", "--trials", "3", check=2)
+    assert "--trials: found 3, and 4 trials have ended already" in done.stderr
+    assert len(Study.open(tmp_path / "toy").trials()) == 4
+    assert (tmp_path / "toy" / "spec.yaml").read_bytes() == spec
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"sampler": "tpee"}, "tpee"),
+        ({"data": {"name": "spiral", "protocl": "separate"}}, "protocl"),
+        ({"data": {"name": "digits"}}, "found inputs of shape"),
+        ({"run": {"steps": 40, "val_interval": [90, -1, 5], "window": 20}}, "interval"),
+        ({"race": {"first": 9}}, "race.first: found 9"),
+    ],
+)
+def test_check_refuses_what_a_search_would(change: dict[str, Any], words: str, tmp_path: Path) -> None:
+    file = tmp_path / "space.yaml"
+    file.write_text(yaml.safe_dump(toy_document(**change)))
+    done = eiann("check", file, check=2)
+    assert words in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1

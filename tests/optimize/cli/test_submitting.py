@@ -118,6 +118,15 @@ def test_a_job_that_ended_before_its_study_was_made_is_shown_and_its_name_is_fre
     assert log.read_text() == "no such module\n"
 
 
+def test_what_a_dead_submitter_left_of_a_job_is_no_job(sent: list[JobSpec], folder: Path, capsys: Captured) -> None:
+    (folder / "studies" / ".jobs" / "demo").mkdir(parents=True)
+    for command in ("logs", "status", "cancel"):
+        assert run([command, "demo"]) == 2
+        assert capsys.readouterr().err.count("\n") == 1
+    assert run(["submit", "toy.yaml", "--to", "here.yaml", "--name", "demo"]) == 0
+    assert [spec.name for spec in sent] == ["demo"]
+
+
 def test_a_job_is_found_by_the_path_of_its_study_too(capsys: Captured, folder: Path) -> None:
     study()
     Jobs(folder / "studies" / ".jobs").submit(HereProfile(), JobSpec(name="demo", command=("echo", "hello")))

@@ -62,6 +62,16 @@ def test_a_space_travels_whole_and_a_dry_run_writes_nothing(folder: Path, capsys
     assert content(folder) == before
 
 
+def test_points_travel_however_the_option_is_written(capsys: Captured) -> None:
+    assert run(["submit", "toy.yaml", "--to", "pods.yaml", "--points=points.yaml", "--trials=6", "--dry-run"]) == 0
+    files, job = yaml.safe_load_all(capsys.readouterr().out)
+    (name,) = (name for name in files["data"] if name.startswith("points"))
+    assert yaml.safe_load(files["data"][name]) == [{"rate": 0.5, "scale": 1.0}]
+    command = job["spec"]["entrypoint"].split()
+    assert command[command.index("--points") + 1] == f"/eiann-job/{name}"
+    assert command[command.index("--trials") + 1] == "6"
+
+
 def test_a_request_to_ray_is_shown_with_its_files(capsys: Captured) -> None:
     assert run(["submit", "toy.yaml", "--to", "ray.yaml", *STUB, "--dry-run"]) == 0
     first, _, rest = capsys.readouterr().out.partition("\n")
@@ -99,8 +109,29 @@ WRONG = {
     ),
     "a password": (
         ["toy.yaml", "--to", "ray.yaml", "--storage", "postgresql://me:swordfish@db/x"],
-        "storage: a password in postgresql://me:***@db/x would stand in process lists",
+        "storage: found a URL with a password; write postgresql://me@db/x, and give",
     ),
+    "a password in an option's own word": (
+        ["toy.yaml", "--to", "pods.yaml", "--storage=postgresql://me:swordfish@db/x"],
+        "storage: found a URL with a password; write postgresql://me@db/x, and give",
+    ),
+    "a password among the URL's options": (
+        ["toy.yaml", "--to", "ray.yaml", "--storage", "postgresql://me@db/x?passWord=swordfish"],
+        "storage: found a URL with a password; write postgresql://me@db/x, and give",
+    ),
+    "a password with a slash": (
+        ["toy.yaml", "--to", "ray.yaml", "--storage=postgresql://me:sword/fish@db/x"],
+        "storage: found a URL with a password; write postgresql://me@db/x, and give",
+    ),
+    "a password in what is no URL": (
+        ["toy.yaml", "--to", "ray.yaml", "--storage=postgresql://me:swordfish@db:54x2/x"],
+        "storage: found a URL that cannot be read; sqlite:///FILE, journal:FILE or postgresql://USER@HOST/DATABASE is",
+    ),
+    "a file that vanishes, in an option's own word": (
+        ["toy.yaml", "--to", "pods.yaml", "--storage=sqlite:////data/x.db"],
+        "storage: /data/x.db is on the pod's own disk",
+    ),
+    "an empty storage": (["toy.yaml", "--to", "ray.yaml", "--storage="], "storage: found ''; sqlite:///FILE"),
     "a study that lies here": (["demo", "--to", "pods.yaml"], "studies/demo lies here, and jobs of kubernetes"),
     "an option that is none": (["toy.yaml", "--to", "ray.yaml", "--trails", "3"], "No such option: --trails"),
     "nobody at the address": (["toy.yaml", "--to", "ray.yaml"], "http://127.0.0.1:1: no Ray cluster can be reached"),
@@ -117,6 +148,6 @@ def test_what_cannot_work_is_one_line_and_leaves_nothing(
     error = capsys.readouterr().err
     assert error.startswith(f"error: {says}")
     assert error.count("\n") == 1
-    assert "swordfish" not in error
+    assert "fish" not in error
     jobs = folder / "studies" / ".jobs"
     assert not jobs.exists() or not list(jobs.iterdir())

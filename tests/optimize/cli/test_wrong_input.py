@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Callable
 from pathlib import Path
 
@@ -78,6 +79,8 @@ CASES: dict[str, tuple[list[str], list[str]]] = {
     "no such folder": (["resume", "some/where"], ["some/where"]),
     "no such objective": (["best", "toy", "--by", "acuracy"], ["acuracy", "accuracy"]),
     "an export into nowhere": (["best", "toy", "--export", "no/best.yaml"], ["no/best.yaml"]),
+    "an export onto a folder": (["best", "toy", "--export", "studies"], ["studies: is a folder", "studies/best.yaml"]),
+    "studies where nothing can be made": (["optimize", "toy.yaml", "--studies", "/proc/no"], ["/proc/no", "be made"]),
     "no such table": (["table", "toy", "trails"], ["trails", "trials"]),
     "a table as spreadsheet": (["table", "toy", "trials", "--out", "t.xls"], ["t.xls", ".parquet"]),
     "no such trial": (["replay", "toy", "77"], ["77", "0 to 3"]),
@@ -90,6 +93,15 @@ CASES: dict[str, tuple[list[str], list[str]]] = {
     "a device that never was": (["train", "net.yaml", "--data", "spiral", "--device", "abacus"], ["abacus"]),
     "data that do not fit": (["train", "net.yaml", "--data", "digits"], ["Input"]),
     "an output folder in use": (["train", "net.yaml", "--data", "spiral", "--out", "studies"], ["studies"]),
+    "an output folder that cannot be": (
+        ["train", "net.yaml", "--data", "spiral", "--out", "/proc/no"],
+        ["/proc/no: cannot be made"],
+    ),
+    "everything as output folder": (["train", "net.yaml", "--data", "spiral", "--out", "/"], ["/: cannot be made"]),
+    "more replicas than seeds": (
+        ["train", "net.yaml", "--data", "spiral", "--seeds", "300"],
+        ["--seeds", "300", "255"],
+    ),
     "a file that is nothing": (["check", "points.yaml"], ["points.yaml"]),
     "no such profile": (["submit", "toy.yaml", "--to", "there.yaml"], ["there.yaml"]),
     "nothing submitted yet": (["logs", "demo"], ["eiann submit"]),
@@ -112,7 +124,37 @@ def test_one_line_exit_code_2_nothing_left(
     assert "Traceback" not in shown.out + shown.err
     for word in words:
         assert word in shown.err
+    assert not shown.out, "it is said before anything is done"
     assert _content(place) == before
+
+
+@pytest.mark.parametrize(
+    ("error", "line"),
+    [
+        (PermissionError(errno.EACCES, "Permission denied", "there/table.csv"), "there/table.csv: Permission denied"),
+        (IsADirectoryError(errno.EISDIR, "Is a directory", "there"), "there: Is a directory"),
+    ],
+)
+def test_a_file_that_the_system_refuses_is_one_line(
+    error: OSError, line: str, place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refuse(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr("optimize.results.write_table", refuse)
+    assert run(["table", "toy", "trials", "--out", str(place / "table.csv")]) == 2
+    assert capsys.readouterr().err == f"error: {line}\n"
+
+
+def test_ctrl_c_in_any_command_says_that_it_stopped(
+    place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("optimize.results.write_table", stop)
+    assert run(["table", "toy", "trials", "--out", str(place / "table.csv")]) == 130
+    assert capsys.readouterr().err == "stopped\n"
 
 
 def _content(folder: Path) -> dict[str, int]:

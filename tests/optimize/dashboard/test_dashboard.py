@@ -11,8 +11,10 @@ import sys
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
@@ -21,9 +23,10 @@ from optimize.dashboard import DashboardServer
 from optimize.dashboard.server import is_loopback
 from optimize.dashboard.view import ReadOnlyError, StudyView
 from optimize.study import Study
-from optimize.study.opening import JOURNAL
+from optimize.study.opening import JOURNAL, PASSWORD_FILE
 from optimize.tune.inline import run_inline
 from tests.optimize.conftest import MakeStudy
+from tests.optimize.postgres import PostgresServer
 
 PATIENCE = 240.0
 
@@ -113,6 +116,22 @@ def test_a_journal_is_shown_too(make_study: MakeStudy, tmp_path: Path) -> None:
     made = make_study(trials=2, storage=f"{JOURNAL}{tmp_path / 'journal.log'}")
     run_inline(made)
     assert len(StudyView(made).get_all_trials(made.storage.study_id)) == 2
+
+
+def test_a_database_is_opened_as_the_study_opens_it(
+    make_study: MakeStudy, postgres: PostgresServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = postgres.create(f"d{uuid4().hex}").replace("postgresql://", "postgres://")
+    made = make_study(trials=2, storage=url)
+    run_inline(made)
+    with closing(StudyView(made)) as view:
+        assert len(view.get_all_trials(made.storage.study_id)) == 2
+    file = tmp_path / "password"
+    file.write_text("hunter2")
+    file.chmod(0o644)
+    monkeypatch.setenv(PASSWORD_FILE, str(file))
+    with pytest.raises(UserError, match=f"^{PASSWORD_FILE}: others may open {file}"):
+        StudyView(made)
 
 
 def test_a_port_that_is_taken_is_said(study: Study, server: DashboardServer) -> None:

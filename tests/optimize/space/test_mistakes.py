@@ -11,6 +11,8 @@ from eiann.errors import ConfigError, UserError
 from optimize.space import SearchSpace
 from tests.optimize.space.small import SPACE, MakeSpace
 
+A_RANGE = "a range is [low, high] of finite numbers, with log or int behind them"
+
 # What is put into the small space -> line, key path and words of the error.
 MISTAKES = {
     "unknown key": (SPACE + "sampelr: tpe\n", 13, "unknown key 'sampelr'; did you mean 'sampler'?"),
@@ -40,6 +42,31 @@ MISTAKES = {
         SPACE.replace("[0.01, 10.0, log]", "[0.01]"),
         10,
         "parameters.scale.range: found [0.01]; a range is [low, high]",
+    ),
+    "no number as a bound": (
+        SPACE.replace("[0.01, 10.0, log]", "[.nan, 1.0]"),
+        10,
+        f"parameters.scale.range: found [nan, 1.0]; {A_RANGE}",
+    ),
+    "an infinite bound": (
+        SPACE.replace("[0.01, 10.0, log]", "[0.1, .inf]"),
+        10,
+        f"parameters.scale.range: found [0.1, inf]; {A_RANGE}",
+    ),
+    "text as a bound": (
+        SPACE.replace("[0.01, 10.0, log]", "[a, 1.0, log]"),
+        10,
+        f"parameters.scale.range: found ['a', 1.0, 'log']; {A_RANGE}",
+    ),
+    "a number as a range": (
+        SPACE.replace("[0.01, 10.0, log]", "0.1"),
+        10,
+        f"parameters.scale.range: found 0.1; {A_RANGE}",
+    ),
+    "a number under ranges": (
+        SPACE.replace("[1.0e-4, 1.0, log]", "0.1"),
+        4,
+        f"ranges.rule.learning_rate: found 0.1; {A_RANGE}",
     ),
     "fraction in an int range": (
         SPACE.replace("[0.01, 10.0, log]", "[0.5, 10, int]"),
@@ -133,6 +160,41 @@ MISTAKES = {
         13,
         "parameters.more.sets: the network refuses it: ",
     ),
+    "a training setting that no network has": (
+        SPACE + "  more:\n    range: [0.1, 5]\n    sets: {training: forward_steps}\n",
+        15,
+        "parameters.more.sets: the network refuses it: training_kwargs.forward_steps: found 2.55; a whole number",
+    ),
+    "a formula without a value": (
+        SPACE + "  more:\n    range: [1, 3]\n    sets: {H1.E: tau = value / 0}\n",
+        15,
+        "parameters.more.sets: 'more / 0' has no value where more = 2.0: ",
+    ),
+    "a size without a value": (
+        SPACE + "  more:\n    range: [1, 3]\n    sets: {H1.E: size = sqrt(-value)}\n",
+        15,
+        "parameters.more.sets: 'sqrt(-more)' has no value where more = 2.0: ",
+    ),
+    "a start out of the range": (
+        SPACE + "  more:\n    range: [1, 3]\n    start: 7\n    sets: {H1.E: tau}\n",
+        15,
+        "parameters.more.start: found 7; it starts outside of its range [1, 3]",
+    ),
+    "a start that is no choice": (
+        SPACE + "  more: {choices: [relu, softplus], start: tanh, sets: {H1.E: activation}}\n",
+        13,
+        "parameters.more.start: found 'tanh'; it starts outside of its range {relu, softplus}",
+    ),
+    "a number as a parameter": (
+        SPACE + "  extra: 5\n",
+        13,
+        "parameters.extra: found 5; a mapping would be right, of: about, range, choices,",
+    ),
+    "a list as a value": (
+        SPACE + "  extra: {fixed: [1], sets: {H1.E: tau}}\n",
+        13,
+        "parameters.extra.fixed: found [1]; a finite number, text, true or false would be right",
+    ),
     "range and choices": (
         SPACE + "  more: {range: [0, 1], choices: [a], sets: {H1.E: activation}}\n",
         13,
@@ -158,10 +220,36 @@ MISTAKES = {
         13,
         "objectives: found objective 'los'; did you mean 'loss'?",
     ),
+    "one objective without a list": (
+        SPACE + "objectives: accuracy\n",
+        13,
+        "objectives: found 'accuracy'; a list such as [accuracy], or a mapping such as {accuracy: {aggregate: worst}}",
+    ),
+    "no objective": (SPACE + "objectives: []\n", 13, "objectives: found none; [accuracy] would do"),
+    "an objective twice": (
+        SPACE + "objectives: [accuracy, accuracy]\n",
+        13,
+        "objectives: found objective 'accuracy' twice",
+    ),
     "unknown aggregate": (
         SPACE + "objectives: {loss: {aggregate: maen}}\n",
         13,
         "objectives.loss.aggregate: found 'maen'",
+    ),
+    "one condition without a list": (
+        SPACE + "require: rate < scale\n",
+        13,
+        "require: found 'rate < scale'; a list would be right: ['rate < scale']",
+    ),
+    "one point without a list": (
+        SPACE + "start_with: nosuch\n",
+        13,
+        "start_with: found 'nosuch'; a list would be right: ['nosuch']",
+    ),
+    "half an interval": (
+        SPACE + "run: {val_interval: [0, -1]}\n",
+        13,
+        "run.val_interval: found [0, -1]; validation is at [start, stop, step]",
     ),
     "condition on no feature": (
         SPACE + "reject: [residual > 0]\n",
@@ -187,7 +275,37 @@ MISTAKES = {
     "itself as base": (SPACE + "extends: space\n", None, "extends: found a file that extends itself"),
     "no network file": (SPACE.replace("net\n", "nte\n"), 1, "network: found 'nte'; there is no file"),
     "too many seeds": (SPACE + "instances: 300\n", 13, "instances: found count 300; seeds are one byte"),
-    "no text": ("", None, "found no mapping"),
+    "instances in words": (
+        SPACE + "instances: many\n",
+        13,
+        "instances: found 'many'; a number, {count, network_id, task_id, ...}, or a list of [network seed, data seed]",
+    ),
+    "three seeds": (
+        SPACE + "instances: [[1, 2, 3]]\n",
+        13,
+        "instances[0]: found [1, 2, 3]; an instance is [network seed, data seed]",
+    ),
+    "one seed": (
+        SPACE + "instances:\n- [1, 2]\n- [3]\n",
+        15,
+        "instances[1]: found [3]; an instance is [network seed, data seed]",
+    ),
+    "a pair of seeds twice": (
+        SPACE + "instances:\n- [1, 2]\n- [3, 4]\n- [1, 2]\n",
+        16,
+        "instances[2]: found [1, 2] twice; the second one would only repeat the first",
+    ),
+    "a negative data seed": (
+        SPACE + "instances:\n  count: 2\n  pairs:\n  - [-1, 2]\n  - [1, -2]\n",
+        17,
+        "instances.pairs[1]: found the data seed -2; a whole number of 0 or more would be right",
+    ),
+    "an unknown key of the race": (
+        SPACE + "race: {frist: 2}\n",
+        13,
+        "race: unknown key 'frist'; did you mean 'first'?",
+    ),
+    "no text": ("", None, "the file is empty; a space file has keys such as"),
     "no YAML": ("network: [", 2, "not valid YAML"),
     "a key twice": (SPACE + "data: mnist\n", 13, "data: the key is given twice, first on line 2"),
 }
@@ -205,6 +323,14 @@ def test_a_mistake_is_one_line_that_says_where_and_what(
     place = re.match(r"(.*/space\.yaml)(?::(\d+))?: ", message)
     assert place, message
     assert place[2] == (str(line) if line else place[2])
+
+
+def test_a_study_that_was_begun_with_a_contradiction_goes_on_to_open(make: MakeSpace) -> None:
+    """They are refused in files only: a study keeps its space as plain data."""
+    data = make(SPACE + "instances: [[1, 2], [3, 4]]\n").to_dict()
+    data["instances"]["pairs"] = [[1, 2], [1, 2]]
+    data["parameters"]["rate"]["start"] = 7.0
+    assert SearchSpace.from_dict(data).instances == ((1, 2), (1, 2))
 
 
 def test_a_mistake_in_a_base_names_the_base(make: MakeSpace) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -16,7 +17,7 @@ from eiann.errors import UserError
 from optimize.space import SearchSpace
 from optimize.study import Study, StudyExistsError
 from optimize.study import claim as claims
-from optimize.study.claim import ABANDONED_S, IDENTITY, KEY, claimed
+from optimize.study.claim import IDENTITY, KEY, claimed
 from optimize.study.opening import check_storage, open_storage
 from optimize.study.storage import TrialStorage
 from optimize.tune.inline import run_inline
@@ -113,11 +114,54 @@ def test_somebody_who_may_be_alive_is_respected(url: str, tmp_path: Path) -> Non
     assert not (tmp_path / "studies").exists()
 
 
-def test_somebody_elsewhere_who_was_silent_for_long_is_not(url: str, tmp_path: Path) -> None:
-    torn(url, tmp_path, since=time.time() - ABANDONED_S - 1)
+@pytest.fixture
+def short(monkeypatch: pytest.MonkeyPatch) -> float:
+    """Seconds that a maker must be silent for."""
+    monkeypatch.setattr(claims, "ABANDONED_S", 0.6)
+    return 0.6
+
+
+@pytest.mark.parametrize("skew", [-3600.0, 3600.0])
+def test_somebody_elsewhere_who_was_silent_for_long_is_not(url: str, tmp_path: Path, short: float, skew: float) -> None:
+    torn(url, tmp_path, since=time.time() + skew)
     check_storage(url, "toy")
+    begun = time.monotonic()
     study = made(url, tmp_path / "studies")
+    assert time.monotonic() - begun >= short
     assert len(study.storage.attributes()["objectives"]) == 2, "nothing of the torn one is left"
+    study.close()
+
+
+def test_somebody_whose_clock_is_wrong_can_make_the_study_to_its_end(url: str, tmp_path: Path) -> None:
+    torn(url, tmp_path, since=time.time() - 3600)
+
+    def settle() -> None:
+        with opened(url) as storage:
+            assert storage.swap(KEY, storage.attributes()[KEY], None)
+
+    other = threading.Timer(0.2, settle)
+    other.start()
+    try:
+        with pytest.raises(StudyExistsError, match="another --name"):
+            made(url, tmp_path / "studies")
+    finally:
+        other.join()
+    with opened(url) as storage:
+        assert storage.attributes() == {IDENTITY: "f" * 32, KEY: None}
+
+
+def test_a_name_that_is_given_up_while_it_is_watched_can_be_had(url: str, tmp_path: Path) -> None:
+    torn(url, tmp_path, since=time.time() - 3600)
+
+    def give_up() -> None:
+        with opened(url) as storage:
+            storage.delete_study()
+
+    other = threading.Timer(0.2, give_up)
+    other.start()
+    study = made(url, tmp_path / "studies")
+    other.join()
+    assert len(study.storage.attributes()["objectives"]) == 2
     study.close()
 
 

@@ -48,7 +48,19 @@ def test_a_driver_that_vanished_is_followed_by_one_with_the_same_trials(make_stu
     adopted = ledger(study).adopted
     assert [(job.number, job.params, job.seeds) for job in adopted] == [(j.number, j.params, j.seeds) for j in left]
     assert [job.attempt for job in adopted] == [2, 2, 2]
-    assert [job.attempt for job in ledger(study).adopted] == [3, 3, 3]
+    later = ledger(study)
+    assert [job.attempt for job in later.adopted] == [3, 3, 3]
+    assert [(before.deaths, job.deaths) for before, job in zip(adopted, later.adopted, strict=True)] == [(1, 2)] * 3
+
+
+def test_a_driver_that_stops_as_it_should_is_held_against_no_trial(make_study: MakeStudy) -> None:
+    study = make_study()
+    first = ledger(study)
+    first.release(first.propose(2))
+    second = ledger(study)
+    assert [(job.attempt, job.deaths) for job in second.adopted] == [(2, 0), (2, 0)]
+    second.release(second.adopted[:1])
+    assert [(job.attempt, job.deaths) for job in ledger(study).adopted] == [(3, 0), (3, 1)]
 
 
 def test_results_on_disk_are_told_and_not_computed_again(make_study: MakeStudy) -> None:
@@ -173,3 +185,16 @@ def test_the_same_in_a_journal_file(make_study: MakeStudy, tmp_path: Path) -> No
         journal.close()
     assert whole.trials()[COLUMNS].equals(journal.trials()[COLUMNS])
     assert whole.instances().equals(journal.instances())
+
+
+def test_only_trials_within_the_constraints_are_the_best(make_study: MakeStudy) -> None:
+    space = SearchSpace.from_dict(toy_document(constraints=["loss >= 0.03"]))
+    study = make_study(space, trials=16)
+    with study.driven() as (open_ledger, _):
+        open_ledger.record(results(study, open_ledger.propose(16)))
+        best = open_ledger.best
+    expected = study.feasible()["objectives.loss"]
+    assert 0 < len(expected) < (study.trials()["state"] == "COMPLETE").sum()
+    assert best[1][0] == expected.min() >= 0.03
+    with study.driven() as (later, _):
+        assert later.best == best

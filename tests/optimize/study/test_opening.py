@@ -7,8 +7,17 @@ from pathlib import Path
 import pytest
 
 from eiann.errors import UserError
+from optimize.cli.app import run
 from optimize.study import Study
-from optimize.study.opening import PASSWORD_FILE, _engine_options, check_url, file_of, lasting_url, open_storage
+from optimize.study.opening import (
+    PASSWORD_FILE,
+    _engine_options,
+    check_url,
+    file_of,
+    lasting_url,
+    open_storage,
+    without_password,
+)
 from tests.optimize.conftest import MakeStudy
 
 SECRET = "postgresql+psycopg://lab:hunter2@db.example.org/studies"
@@ -23,11 +32,61 @@ def test_a_url_with_a_password_is_refused_and_said_without_it(make_study: MakeSt
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize(
-    "url", ["postgresql://lab@db.example.org/studies?passfile=/etc/x", "sqlite:///a.db", "nonsense"]
-)
+@pytest.mark.parametrize("url", ["postgresql://lab@db.example.org/studies?passfile=/etc/x", "sqlite:///a.db"])
 def test_other_urls_may_be_written_down(url: str) -> None:
     check_url(url)
+
+
+RIGHT = "sqlite:///FILE, journal:FILE or postgresql://USER@HOST/DATABASE is right"
+
+
+@pytest.mark.parametrize(
+    ("url", "says"),
+    [
+        ("foo", f"found 'foo'; {RIGHT}"),
+        ("", f"found ''; {RIGHT}"),
+        ("postgresql:lab:hunter2@db/x", f"found a URL that cannot be read; {RIGHT}"),
+        ("postgresql://lab:hunter2@db:54x2/x", f"found a URL that cannot be read; {RIGHT}"),
+        ("postgresql://lab@db:54x2/x?password=hunter2", f"found a URL that cannot be read; {RIGHT}"),
+        ("foo://lab@db/x", f"found 'foo', which is no kind of database here; {RIGHT}"),
+        ("journal:", "found 'journal:', which names no file; journal:FILE is right"),
+        ("journal:/", "found 'journal:/', which names no file; journal:FILE is right"),
+    ],
+)
+def test_what_is_no_url_of_a_storage_is_one_line_with_what_is_right(
+    url: str, says: str, toy_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    studies = ["--studies", str(tmp_path / "studies")]
+    assert run(["optimize", str(toy_file), "--storage", url, "--dry-run", *studies]) == 2
+    assert capsys.readouterr().err == f"error: storage: {says}\n"
+    with pytest.raises(UserError) as caught:
+        open_storage(url, "toy")
+    assert str(caught.value) == f"storage: {says}"
+
+
+def test_an_option_that_a_driver_cannot_read_is_one_line(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=f"^storage sqlite:///{tmp_path}/x.db.*: .*'soon'"):
+        open_storage(f"sqlite:///{tmp_path}/x.db?timeout=soon", "toy")
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("postgresql://lab:hunter2@db/x", "postgresql://lab@db/x"),
+        ("postgresql://lab@db/x?PASSWORD=hunter2&host=a", "postgresql://lab@db/x?host=a"),
+        ("postgresql://lab:hunt@er2@db/x", "postgresql://USER@HOST/DATABASE"),
+        ("postgresql://lab:hunter2@db:54x2/x", "***"),
+        ("lab:hunter2@db", "***"),
+        ("sqlite:////data/a@b/x.db", "sqlite:////data/a@b/x.db"),
+        ("journal:a.log", "journal:a.log"),
+    ],
+)
+def test_nothing_of_a_password_is_shown(url: str, shown: str) -> None:
+    assert without_password(url) == shown
+    if "***" not in shown and shown != url:
+        with pytest.raises(UserError, match="with a password; write") as caught:
+            check_url(url)
+        assert shown in str(caught.value)
 
 
 def test_the_password_comes_from_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -113,6 +113,21 @@ def test_a_trainer_that_raises_for_a_trial_is_asked_once_more(make_study: MakeSt
     assert study.trials()["failure"].tolist() == ["could not be computed: trial nought is no good"]
 
 
+def test_failures_of_one_kind_are_no_failures_of_another(make_study: MakeStudy) -> None:
+    study = make_study(trials=2, pack=2)
+    with study.driven() as (ledger, _):
+        driver = Driver(ledger, 2, 2)
+        for how in (PackFailure.DIED, PackFailure.RAISED, PackFailure.DIED):
+            pack = driver.next_pack()
+            assert pack is not None
+            assert pack.jobs[0].number == 0 or how is PackFailure.DIED
+            driver.begin(pack)
+            driver.fail(pack, "out of memory, for a moment", how)
+        Machine(study, driver).run()
+    assert study.trials()["failure"].isna().all()
+    assert study.trials()["attempt"].tolist() == [3, 3]
+
+
 @pytest.mark.parametrize("size", [1, 3])
 def test_workers_that_never_took_a_pack_say_nothing_about_its_trials(make_study: MakeStudy, size: int) -> None:
     """They may all have sat idle on one machine that died."""
@@ -167,8 +182,15 @@ def test_a_run_ends_where_no_worker_can_be_started(make_study: MakeStudy) -> Non
             fail_to_begin(driver)
         with pytest.raises(UserError, match=r"no worker can be started, after 10 attempts: no such data set"):
             fail_to_begin(driver)
+    for _ in range(3):
+        with study.driven() as (ledger, _):
+            driver = Driver(ledger, 6, 3)
+            assert driver.next_pack()
+            driver.leave()
     with study.driven() as (ledger, _):
-        Machine(study, Driver(ledger, 6, 3)).run()
+        machine = Machine(study, Driver(ledger, 6, 3))
+        machine.run()
+    assert [len(pack.jobs) for pack in machine.seen] == [3, 3], "no trial is suspected of anything"
     assert sorted(study.trials()["number"]) == list(range(6))
     assert not study.trials()["failure"].fillna("").str.contains("could not be computed").any()
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import stat
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -77,6 +80,70 @@ def test_a_worker_that_does_not_see_it_writes_on_its_machine(
     assert spool.folder.is_dir()
     assert spool.folder.stat().st_mode & 0o077 == 0
     assert elsewhere in spool.folder.parents
+
+
+def _is_a_link(folder: Path) -> None:
+    (folder.parent / "somewhere").mkdir(mode=0o700)
+    folder.symlink_to(folder.parent / "somewhere")
+
+
+def _is_another_users(folder: Path) -> None:
+    if os.getuid() != 0:
+        pytest.skip("needs to be root")
+    folder.mkdir(mode=0o700)
+    os.chown(folder, 12345, -1)
+
+
+TAKEN: dict[str, Callable[[Path], object]] = {
+    "open to a group": lambda folder: (folder.mkdir(), folder.chmod(0o770)),
+    "open to all": lambda folder: (folder.mkdir(), folder.chmod(0o1777)),
+    "a link": _is_a_link,
+    "a link to nowhere": lambda folder: folder.symlink_to("/no/such/folder"),
+    "a file": Path.touch,
+    "another user's": _is_another_users,
+}
+
+
+@pytest.mark.parametrize("make", TAKEN.values(), ids=TAKEN)
+def test_a_folder_that_others_could_have_made_or_filled_is_refused(
+    elsewhere: Path, make: Callable[[Path], object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = nodes.local_folder("x").parent
+    elsewhere.mkdir()
+    make(folder)
+    with pytest.raises(UserError, match=f"^{folder} is not a folder of this user's alone") as caught:
+        nodes.spool_for("/no/such/folder", "x")
+    assert "\n" not in str(caught.value)
+    assert not (folder / "x").exists()
+
+
+def test_only_the_user_sees_which_studies_have_results(elsewhere: Path) -> None:
+    before = os.umask(0o022)
+    try:
+        spool = nodes.spool_for("/no/such/folder", "x")
+    finally:
+        os.umask(before)
+    assert [stat.S_IMODE(place.stat().st_mode) for place in (spool.folder, spool.folder.parent)] == [0o700, 0o700]
+
+
+def test_a_folder_of_an_older_version_is_taken_and_closed(make_study: MakeStudy, elsewhere: Path) -> None:
+    study = make_study()
+    own = _left_behind(study, 2).folder.parent
+    for use in (lambda: nodes.take(study.spec.study_id, []), lambda: nodes.spool_for("/no/such/folder", "x")):
+        own.chmod(0o755)
+        assert use()
+        assert stat.S_IMODE(own.stat().st_mode) == 0o700
+
+
+def test_results_in_a_folder_that_others_could_have_filled_are_not_taken(
+    make_study: MakeStudy, elsewhere: Path
+) -> None:
+    study = make_study()
+    spool = _left_behind(study, 2)
+    assert len(nodes.take(study.spec.study_id, [])) == 2
+    spool.folder.parent.chmod(0o770)
+    assert nodes.take(study.spec.study_id, []) == []
+    assert len(list(spool.folder.iterdir())) == 2, "whoever made them can make it right and have them"
 
 
 def _left_behind(study: Study, count: int) -> Spool:

@@ -92,3 +92,65 @@ def test_the_reason_is_one_line_that_names_the_executor() -> None:
     batches = choose_executor("auto", network, batch_size=4)[1]
     assert batches.startswith("torch: ")
     assert batches.endswith("not native: mini-batches are trained by the torch executor")
+
+
+HOMELESS = """
+import os, tempfile
+from eiann.executors.native import library
+os.setuid(54321)
+tempfile.tempdir = {folder!r}
+folder = library.cache_folder()
+print(folder, oct(folder.stat().st_mode & 0o777))
+folder.chmod(0o777)
+try:
+    library.cache_folder()
+except OSError as error:
+    print(error)
+"""
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="becomes another user")
+def test_a_user_without_a_home_gets_a_folder_that_is_nobody_elses() -> None:
+    """In a container that runs as any user; in a folder of others a library would be anybody's."""
+    folder = Path("/tmp") / f"eiann-test-{os.getpid()}"
+    folder.mkdir(mode=0o777)
+    folder.chmod(0o777)
+    try:
+        code = HOMELESS.format(folder=str(folder))
+        script = ["env", "-u", "HOME", "-u", "XDG_CACHE_HOME", "-u", "EIANN_CACHE", sys.executable, "-c", code]
+        root = str(Path(library.__file__).parents[3])
+        done = subprocess.run(
+            script, env={**os.environ, "PYTHONPATH": root}, capture_output=True, text=True, timeout=120, check=False
+        )
+        assert done.stdout.splitlines() == [
+            f"{folder}/eiann-54321 0o700",
+            f"{folder}/eiann-54321 is not this user's alone; name another folder in EIANN_CACHE",
+        ], done.stderr
+    finally:
+        shutil.rmtree(folder)
+
+
+THREADS = """
+import os, resource, torch
+from eiann import Network, train
+from tests.eiann.tiny import rule, tiny_config, tiny_data
+torch.set_num_threads(6)
+network = Network(tiny_config(rule("BP_like_2L"), rule("BP_like_2L")), seeds=range(6))
+train(network, tiny_data(), range(6), executor="torch", steps=1)
+from eiann.executors.native.library import load
+assert load()[0]
+os.setuid(65534)
+resource.setrlimit(resource.RLIMIT_NPROC, (1, 1))
+print(train(network, tiny_data(), range(6), executor="native", steps=5).loss.shape)
+"""
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="becomes another user, since root may have any number of threads")
+def test_where_no_more_threads_are_allowed_the_others_do_the_work() -> None:
+    root = Path(library.__file__).parents[3]
+    done = subprocess.run(
+        [sys.executable, "-c", THREADS], env={**os.environ, "PYTHONPATH": str(root)}, capture_output=True, text=True,
+        timeout=200, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == "torch.Size([6, 5])"

@@ -30,8 +30,8 @@ def any_point(space: SearchSpace, *, given: bool = False) -> Point:
         UserError: random points satisfy the conditions of ``require`` as good as never.
 
     Example:
-        >>> sorted(any_point(SearchSpace.load("spiral/perceptron")))[:1]
-        ['Output_Input_bias_learning_rate']
+        >>> len(any_point(SearchSpace.load("spiral/perceptron")))
+        3
     """
     start = next(iter(space.starting_points.values()), None)
     if start is not None and (given or not space.require):
